@@ -1,0 +1,27 @@
+// Time comes in through this interface, so that tests and simulations can hold it.
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch. May jump; for display and for expiry that other machines must understand. */
+  now(): number;
+  /** Milliseconds that only ever grow, from an arbitrary start. For measuring. */
+  monotonic(): number;
+  /** Calls back once after so many milliseconds, without keeping the process alive. The answer cancels it. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after so many milliseconds of the given clock. */
+export function sleep(clock: Clock, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(milliseconds, resolve);
+  });
+}

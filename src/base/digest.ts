@@ -1,0 +1,74 @@
+// Names of blobs. A `BlobHash` is 32 bytes of BLAKE3; a `Digest` is that hash with the blob's size. Both are branded:
+// the only ways to get one are the functions here and `blake3/`, so a value of these types has been checked.
+
+import { CairnError } from './errors.js';
+
+declare const checked: unique symbol;
+
+/** 32 bytes of BLAKE3. Never changed after it was made. */
+export type BlobHash = Uint8Array & { readonly [checked]: 'hash' };
+
+export interface Digest {
+  readonly hash: BlobHash;
+  /** Length of the blob in bytes, at most `blobBytesMax`. */
+  readonly size: number;
+  readonly [checked]: 'digest';
+}
+
+export const hashLength = 32;
+
+const textPrefix = 'blake3:';
+const hex64 = /^[0-9a-fA-F]{64}$/;
+
+/** Takes 32 bytes as a hash, without copying. `invalid_argument` for any other length. */
+export function toHash(bytes: Uint8Array): BlobHash {
+  if (bytes.length !== hashLength) {
+    throw new CairnError('invalid_argument', `a BLAKE3 hash has ${hashLength} bytes, not ${bytes.length}`);
+  }
+  return bytes as BlobHash;
+}
+
+/** `invalid_argument` when the size is no whole number from 0 to 2⁵³ − 1. */
+export function toDigest(hash: BlobHash, size: number | bigint): Digest {
+  const length = Number(size);
+  if (!Number.isSafeInteger(length) || length < 0) {
+    throw new CairnError('invalid_argument', `${size} is no blob size`);
+  }
+  return { hash, size: length } as Digest;
+}
+
+/** Reads `blake3:<64 hex>` or the 64 hex digits alone. */
+export function parseHash(text: string): BlobHash {
+  const hex = text.startsWith(textPrefix) ? text.slice(textPrefix.length) : text;
+  if (!hex64.test(hex)) {
+    throw new CairnError('invalid_argument', `${JSON.stringify(text)} is no digest: expected blake3:<64 hex digits>`);
+  }
+  const hash = new Uint8Array(hashLength);
+  for (let i = 0; i < hashLength; i++) hash[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return hash as BlobHash;
+}
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** 64 hex digits; also the key of a hash in a Map. */
+export function hashHex(hash: BlobHash): string {
+  let hex = '';
+  for (let i = 0; i < hashLength; i++) hex += hexOfByte[hash[i]!];
+  return hex;
+}
+
+/** `blake3:<64 hex>`, as people see it. */
+export function formatHash(hash: BlobHash): string {
+  return textPrefix + hashHex(hash);
+}
+
+export function hashesEqual(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < hashLength; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** The digest of zero bytes. Every store has this blob, always. */
+export const emptyDigest: Digest = toDigest(
+  parseHash('af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'),
+  0,
+);

@@ -1,0 +1,45 @@
+// The one error class. Every failure a caller could meet has a code from this closed list; the words are free.
+// Nothing here knows of transports: faces translate codes in `api/error-map.ts`, and clients translate them back.
+
+export type ErrorCode =
+  | 'invalid_argument'
+  | 'not_found'
+  | 'already_exists'
+  | 'out_of_range'
+  | 'digest_mismatch'
+  | 'failed_precondition'
+  | 'timeout'
+  | 'unavailable'
+  | 'canceled'
+  | 'unimplemented'
+  | 'conflict'
+  | 'corrupt'
+  | 'storage'
+  | 'no_space'
+  | 'too_large'
+  | 'overloaded'
+  | 'unauthenticated'
+  | 'permission_denied'
+  | 'internal';
+
+export class CairnError extends Error {
+  override readonly name = 'CairnError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** The error's own code when it has one; `internal` for anything that was not meant to be seen by a caller. */
+export function errorCode(error: unknown): ErrorCode {
+  return error instanceof CairnError ? error.code : 'internal';
+}
+
+/** Ends the process's current path when something the code itself guarantees does not hold. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`);
+}
