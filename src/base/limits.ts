@@ -14,6 +14,10 @@ export const limits = {
   readBytesMax: mib,
   /** Blobs up to this many bytes are records of the log; larger ones have files of their own. */
   packedBlobBytesMax: 64 * kib,
+  /** Entries of a large blob's checksum table that a reader fetches at once: enough for 256 MiB, 16 KiB of memory. */
+  checksumPageBlocks: 4096,
+  /** Bytes one write holds between two pieces of its source. At least `packedBlobBytesMax`. */
+  spoolBufferBytes: 128 * kib,
 
   /** A segment that has reached this size takes no further record. */
   segmentBytesTarget: 256 * mib,
@@ -32,4 +36,83 @@ export const limits = {
   answerBytesMax: 3 * mib,
   listPageCountDefault: 1000,
   listPageCountMax: 10_000,
+
+  /** A client's receive window for one stream, and for all streams of its session together. */
+  clientStreamWindowBytes: 2 * mib,
+  clientSessionWindowBytes: 32 * mib,
+  /** Largest HTTP/2 frame a client takes. */
+  clientFrameBytesMax: mib,
+  /** Quiet time after which a client asks whether the server is still there, and how long it waits for the answer. */
+  clientPingIntervalMilliseconds: 10_000,
+  clientPingMillisecondsMax: 10_000,
+  /** Transfers a client runs at once, whatever a server recommends. */
+  clientTransfersCountMax: 64,
+  /** Digests in one message of a client's negotiation. */
+  negotiateCountMax: 8192,
+  /** Blobs that `putMany` takes together from its source: so many, or fewer that reach so many bytes. */
+  putGroupCountMax: 1024,
+  putGroupBytesMax: 16 * mib,
+  /** Groups of `putMany` between being taken from the source and having all their uploads started. */
+  putGroupsUnderWayCountMax: 2,
+  /** Blobs up to here travel together in BatchWrite, up to `batchWriteBytesMax` of them in one message. */
+  batchedBlobBytesMax: 64 * kib,
+  batchWriteBytesMax: 4 * mib,
+  /** Blobs asked for in one BatchRead: their sum leaves room for the envelope below `answerBytesMax`. */
+  batchReadBytesMax: 2 * mib + 512 * kib,
+  /** Bytes of one message of an upload. */
+  uploadChunkBytes: mib,
+  /** What a client holds of a stream whose digest nobody told it. */
+  unnamedSourceBytesMax: 64 * mib,
+  /** Attempts in a row that bring no byte, before a download is given up; waits between them double up to the second. */
+  downloadAttemptsCountMax: 6,
+  downloadRetryMillisecondsMin: 100,
+  downloadRetryMillisecondsMax: 5000,
+
+  /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
+  firstBytesMax: 24,
+  firstBytesMillisecondsMax: 10_000,
+  /** Time a request's headers may take; a whole request has none, since uploads may be long. */
+  headersMillisecondsMax: 60_000,
+  /** A kept-alive HTTP/1.1 connection without a request. */
+  idleConnectionMillisecondsMax: 75_000,
+  connectionsCountMax: 16_384,
+  streamsPerSessionCountMax: 256,
+  /** What a peer may send on one stream, and on one session, before we have taken it. */
+  streamWindowBytes: mib,
+  sessionWindowBytes: 16 * mib,
+  frameBytesMax: mib,
+  /** Whatever one HTTP/2 session holds; streams beyond it are refused. Room for every stream's window and two pieces. */
+  sessionMemoryMebibytesMax: 1024,
+
+  /** Ranges that one GET may ask for, after overlapping ones were merged. */
+  rangesPerRequestCountMax: 64,
+  /** First read of a download; later ones double up to `readBytesMax` as the client takes them. */
+  firstReadBytes: 64 * kib,
+  /** Bytes of a body nobody needs that are read and forgotten before the connection is given up. */
+  drainedBodyBytesMax: 16 * mib,
+  /** A body in either direction that moves no byte for so long is given up. */
+  stalledBodyMillisecondsMax: 300_000,
+  /** Time a client has to read an early answer before its connection is closed under its unread upload. */
+  lingerMillisecondsMax: 2_000,
+
+  /** Items together in one BatchWrite. */
+  batchWriteBytesMax: 16 * mib,
+  /** Blobs of one batch that are read or written at once. */
+  batchConcurrencyMax: 64,
+  /** Digests looked up in one step, so that other requests get their turn in between. */
+  lookupSliceCountMax: 4096,
+  /** Payload of one Download message. */
+  downloadMessageBytesMax: 256 * kib,
+  /** Longest deadline a caller may set. Node's timers hold no more. */
+  callMillisecondsMax: 2 ** 31 - 1,
+  /** How long the rest of a request is read and thrown away when it was answered before its end. */
+  earlyAnswerMillisecondsMax: 5000,
+  /** Characters of an error message about one item of a batch. */
+  itemMessageCharactersMax: 96,
+  /** Life of a transport token that nobody redeems. */
+  transportTokenSecondsMax: 60,
+  /** Redeemed tokens remembered; all are forgotten a token's life later. */
+  spentTokensCountMax: 65_536,
+  /** Tokens one HTTP/2 session may own. */
+  tokensPerSessionCountMax: 64,
 } as const;
