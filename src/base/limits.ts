@@ -95,8 +95,8 @@ export const limits = {
   /** Time a client has to read an early answer before its connection is closed under its unread upload. */
   lingerMillisecondsMax: 2_000,
 
-  /** Items together in one BatchWrite. */
-  batchWriteBytesMax: 16 * mib,
+  /** Blobs that we take together in one BatchWrite; our own client sends less. */
+  batchWriteAcceptedBytesMax: 16 * mib,
   /** Blobs of one batch that are read or written at once. */
   batchConcurrencyMax: 64,
   /** Digests looked up in one step, so that other requests get their turn in between. */
@@ -105,8 +105,6 @@ export const limits = {
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */
   callMillisecondsMax: 2 ** 31 - 1,
-  /** How long the rest of a request is read and thrown away when it was answered before its end. */
-  earlyAnswerMillisecondsMax: 5000,
   /** Characters of an error message about one item of a batch. */
   itemMessageCharactersMax: 96,
   /** Life of a transport token that nobody redeems. */

@@ -1,0 +1,70 @@
+// What the RPC face is made of. Everything is injected; defaults live in `server/config.ts`.
+
+import type { ContextKey } from '@connectrpc/connect';
+import { createContextKey } from '@connectrpc/connect';
+import type { connectNodeAdapter } from '@connectrpc/connect-node';
+import type { BlobStore } from '../../base/blob-store.js';
+import type { Clock } from '../../base/clock.js';
+import type { ServingState } from './serving-state.js';
+import type { TransportTokens } from './transport-tokens.js';
+
+/** A request listener that HTTP/1.1 and HTTP/2 servers both take. */
+export type RpcListener = ReturnType<typeof connectNodeAdapter>;
+export type RpcRequest = Parameters<RpcListener>[0];
+export type RpcResponse = Parameters<RpcListener>[1];
+
+/** The part of a logger used here; pino fits. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** An address as people write it: an IPv4 or IPv6 literal and a port. */
+export interface SocketEndpoint {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** One finished call, for logs and metrics. */
+export interface CallRecord {
+  readonly id: string;
+  /** `ip:port` of the caller, or empty when it was gone already. */
+  readonly peer: string;
+  readonly protocol: 'connect' | 'grpc' | 'grpc-web';
+  /** `package.Service/Method`. */
+  readonly method: string;
+  /** `ok`, or the Connect code's name (`not_found`); `unknown` for requests that failed before they reached a method. */
+  readonly code: string;
+  /** Bytes of the request's and the response's body. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly milliseconds: number;
+}
+
+export interface RpcParts {
+  readonly store: BlobStore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly tokens: TransportTokens;
+  /** `required`: Transport calls without a good token are refused. `optional`: unknown tokens are ignored and counted. */
+  readonly transportTokens: 'optional' | 'required';
+  /** Flipped when the server drains. */
+  readonly serving: ServingState;
+  /** Aborted when calls still under way must end; they answer `unavailable`. */
+  readonly shutdown: AbortSignal;
+  /** Where clients should move blobs; absent: the address their connection came in on. */
+  readonly advertise?: SocketEndpoint | undefined;
+  /** Told to clients by GetTransportDetails. */
+  readonly recommendedConcurrency: number;
+  /** Slices of one question about missing blobs that are looked up at once. */
+  readonly negotiateConcurrency: number;
+  /** A name for each call, in logs. */
+  nextCallId(): string;
+  /** Called once when a call's response is closed. Must not throw. */
+  onCall(call: CallRecord): void;
+}
+
+/** The Node request of a call; undefined when a call did not come over a socket. */
+export const nodeRequestKey: ContextKey<RpcRequest | undefined> = createContextKey<RpcRequest | undefined>(undefined, {
+  description: 'Node request',
+});
