@@ -21,10 +21,27 @@ export const limits = {
 
   /** A segment that has reached this size takes no further record. */
   segmentBytesTarget: 256 * mib,
+  /** Records that compaction has under way at once. */
+  compactionAppendsMax: 256,
+  /** Rows in one batch that writes a rebuilt index. */
+  indexBatchRowsMax: 10_000,
   /** Bytes of records that one group commit writes. */
   groupCommitBytesMax: 4 * mib,
+  /** Records that one group commit writes: what is done for them between two turns of the event loop stays short. */
+  groupCommitRecordsCountMax: 2048,
   /** Bytes of records waiting for a group commit; an append beyond it waits for room. */
   appendQueueBytesMax: 64 * mib,
+  /** Bytes of waiting records at which an append that did not wait for room is refused. */
+  appendQueueBytesRefused: 256 * mib,
+  /** Largest meta and largest payload of a record. */
+  recordMetaBytesMax: 4 * kib,
+  recordPayloadBytesMax: 256 * mib,
+  /** Bytes a scan of the log holds at a time. At least a record's header, meta and largest block table. */
+  scanWindowBytes: mib,
+  /** Bytes that opening a record reads at most before it knows how long the record is. */
+  recordFirstReadBytesMax: 128 * kib,
+  /** Segments whose headers are read at the same time when a log is opened. */
+  segmentOpensCountMax: 64,
 
   /** Digests in one NegotiateBlobs or FindMissing request: the answer that lists them all still fits `answerBytesMax`. */
   digestsPerRequestCountMax: 65_536,

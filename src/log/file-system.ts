@@ -11,6 +11,8 @@ export interface OpenFile {
   read(target: Uint8Array, position: number): Promise<number>;
   /** Writes all pieces one after the other, or fails with some of the bytes written. */
   write(pieces: readonly Uint8Array[], position: number): Promise<void>;
+  /** Cuts the file's end off. Durable after `sync`. */
+  truncate(size: number): Promise<void>;
   /** Makes the file's bytes and size durable. After a failure nothing about its unsynced bytes is known. */
   sync(): Promise<void>;
   close(): Promise<void>;
