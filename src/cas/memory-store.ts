@@ -12,8 +12,11 @@ import type {
 } from '../base/blob-store.js';
 import { concatBytes } from '../base/bytes.js';
 import { type BlobHash, type Digest, emptyDigest, hashHex } from '../base/digest.js';
-import { CairnError } from '../base/errors.js';
+import { assert, CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { ByteRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
+import { Interruptible } from './interruptible.js';
 import { checkExpected, refuseWhenCanceled } from './write-checks.js';
 
 interface Held {
@@ -21,16 +24,17 @@ interface Held {
   readonly bytes: Uint8Array;
 }
 
+const emptyHex = hashHex(emptyDigest.hash);
 const emptyBlob: Held = { digest: emptyDigest, bytes: new Uint8Array(0) };
 
 export class MemoryStore implements BlobStore {
   readonly #blobs = new Map<string, Held>();
+  readonly #writes = new Set<Promise<WriteResult>>();
   #closed = false;
 
   #find(hash: BlobHash): Held | undefined {
-    this.#refuseWhenClosed();
     const hex = hashHex(hash);
-    return hex === hashHex(emptyDigest.hash) ? emptyBlob : this.#blobs.get(hex);
+    return hex === emptyHex ? emptyBlob : this.#blobs.get(hex);
   }
 
   #refuseWhenClosed(): void {
@@ -38,6 +42,7 @@ export class MemoryStore implements BlobStore {
   }
 
   async stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
+    this.#refuseWhenClosed();
     return hashes.map((hash) => {
       const held = this.#find(hash);
       return held && { size: held.digest.size };
@@ -45,22 +50,27 @@ export class MemoryStore implements BlobStore {
   }
 
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {
+    this.#refuseWhenClosed();
     const held = this.#find(hash);
-    if (held === undefined) return undefined;
-    return {
-      digest: held.digest,
-      localPath: undefined,
-      read: async ({ start, end }) => held.bytes.slice(start, end),
-      close: async () => {},
-    };
+    return held && new MemoryHandle(held);
   }
 
   async write(source: BlobSource, options: WriteOptions = {}): Promise<WriteResult> {
     this.#refuseWhenClosed();
-    const bytes = source instanceof Uint8Array ? source.slice() : await collect(source, options.signal);
+    const write = this.#write(source, options);
+    this.#writes.add(write);
+    try {
+      return await write;
+    } finally {
+      this.#writes.delete(write);
+    }
+  }
+
+  async #write(source: BlobSource, { expect, signal }: WriteOptions): Promise<WriteResult> {
+    const bytes = await collect(source, expect, signal);
     const digest = digestBlob(bytes);
-    checkExpected(options.expect, digest);
-    refuseWhenCanceled(options.signal);
+    checkExpected(expect, digest);
+    refuseWhenCanceled(signal);
     const existed = this.#find(digest.hash) !== undefined;
     if (!existed) this.#blobs.set(hashHex(digest.hash), { digest, bytes });
     return { digest, existed, durability: 'memory' };
@@ -79,6 +89,7 @@ export class MemoryStore implements BlobStore {
   }
 
   async usage(): Promise<StoreUsage> {
+    this.#refuseWhenClosed();
     let bytes = 0;
     for (const held of this.#blobs.values()) bytes += held.digest.size;
     return { blobs: this.#blobs.size, bytes };
@@ -86,14 +97,60 @@ export class MemoryStore implements BlobStore {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.allSettled(this.#writes);
   }
 }
 
-async function collect(source: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of source) {
-    refuseWhenCanceled(signal);
-    pieces.push(piece.slice());
+class MemoryHandle implements BlobHandle {
+  readonly localPath = undefined;
+  readonly #held: Held;
+  #closed = false;
+
+  constructor(held: Held) {
+    this.#held = held;
   }
-  return concatBytes(pieces);
+
+  get digest(): Digest {
+    return this.#held.digest;
+  }
+
+  async read({ start, end }: ByteRange): Promise<Uint8Array> {
+    assert(!this.#closed, 'a closed handle is not read');
+    assert(start >= 0 && start <= end && end <= this.digest.size, `${start}–${end} lies inside the blob`);
+    assert(end - start <= limits.readBytesMax, 'a read is at most readBytesMax long');
+    return this.#held.bytes.slice(start, end);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+/** The source's bytes in memory of their own; stops when there are more than expected, or when canceled. */
+async function collect(
+  source: BlobSource,
+  expect: Digest | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  refuseWhenCanceled(signal);
+  if (source instanceof Uint8Array) return source.slice();
+  const reader = new Interruptible(source);
+  const cancel = () =>
+    reader.interrupt(new CairnError('canceled', 'the write was canceled', { cause: signal?.reason }));
+  signal?.addEventListener('abort', cancel);
+  try {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) {
+      size += piece.length;
+      if (expect !== undefined && size > expect.size) {
+        throw new CairnError('digest_mismatch', `expected ${expect.size} bytes, got more`);
+      }
+      pieces.push(piece.slice());
+    }
+    return concatBytes(pieces);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    reader.abandon();
+  }
 }
