@@ -1,8 +1,124 @@
-// All RPCs as one request listener. (Being written: the signature is what others may build on.)
+// All RPCs as one request listener, for HTTP/1.1 and HTTP/2. Connect's own adapter is not used: it lets an invalid Host
+// header end the process, destroys requests that are answered early, and writes to the console.
 
-import type { RpcListener, RpcParts } from './rpc-parts.js';
+import { createConnectRouter, createContextValues } from '@connectrpc/connect';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import { limits } from '../../base/limits.js';
+import { callInterceptor } from './call-interceptor.js';
+import { type CallState, callStateKey } from './call-state.js';
+import { peerName } from './peer.js';
+import { RequestBody } from './request-body.js';
+import { type CallRecord, nodeRequestKey, type RpcListener, type RpcParts, type RpcRequest } from './rpc-parts.js';
+import { rpcRoutes } from './rpc-routes.js';
+
+/** Larger than any answer: blobs hardly shrink, and digests not at all. */
+const compressNothing = 0xffff_ffff;
 
 /** Answers RPCs in Connect, gRPC and gRPC-Web; hands every other request to `fallback`. */
-export function rpcHandler(_parts: RpcParts, fallback: RpcListener): RpcListener {
-  return fallback;
+export function rpcHandler(parts: RpcParts, fallback: RpcListener): RpcListener {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    compressMinBytes: compressNothing,
+    readMaxBytes: limits.requestMessageBytesMax,
+    writeMaxBytes: limits.answerBytesMax,
+    maxTimeoutMs: limits.callMillisecondsMax,
+    shutdownSignal: parts.shutdown,
+    interceptors: [callInterceptor(parts)],
+  });
+  rpcRoutes(parts)(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = handlers.get(request.url?.split('?', 1)[0] ?? '');
+    if (handler === undefined) fallback(request, response);
+    else void answer(parts, handler, request, response);
+  };
+}
+
+/** Never rejects. */
+async function answer(
+  parts: RpcParts,
+  handler: UniversalHandler,
+  request: RpcRequest,
+  response: Parameters<RpcListener>[1],
+): Promise<void> {
+  const call: CallState = { id: parts.nextCallId(), method: handler.requestPath.slice(1), code: undefined };
+  let received: UniversalServerRequest;
+  try {
+    const values = createContextValues().set(nodeRequestKey, request).set(callStateKey, call);
+    received = universalRequestFromNodeRequest(request, response, undefined, values);
+  } catch {
+    // No Host, or one that no URL can have.
+    response.writeHead(400, { connection: 'close' });
+    response.end();
+    return;
+  }
+  const body = new RequestBody(received.body as AsyncIterable<Uint8Array>);
+  let bytesOut = 0;
+  const record = recorder(parts, call, request);
+  response.once('close', () => record(response.writableFinished, body.bytes, bytesOut));
+  response.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
+  try {
+    const answered = await handler({ ...received, body });
+    const counted = answered.body && counting(answered.body, (bytes) => (bytesOut += bytes));
+    await universalResponseToNodeResponse({ ...answered, ...(counted && { body: counted }) }, response);
+  } catch (error) {
+    if (received.signal.aborted || response.headersSent) {
+      // The caller is gone, or sees a response that ends in its middle.
+      response.destroy();
+      return;
+    }
+    parts.logger.error({ err: error, method: call.method, call: call.id }, 'call failed outside its handler');
+    response.writeHead(500);
+    response.end();
+  }
+}
+
+function recorder(
+  parts: RpcParts,
+  call: CallState,
+  request: RpcRequest,
+): (finished: boolean, bytesIn: number, bytesOut: number) => void {
+  const started = parts.clock.monotonic();
+  const peer = peerName(request);
+  const protocol = protocolOf(request);
+  return (finished, bytesIn, bytesOut) => {
+    const code = call.code ?? (finished ? 'unknown' : 'canceled');
+    const milliseconds = parts.clock.monotonic() - started;
+    parts.onCall({ id: call.id, peer, protocol, method: call.method, code, bytesIn, bytesOut, milliseconds });
+  };
+}
+
+function protocolOf({ headers }: RpcRequest): CallRecord['protocol'] {
+  const contentType = headers['content-type'] ?? '';
+  if (contentType.startsWith('application/grpc-web')) return 'grpc-web';
+  return contentType.startsWith('application/grpc') ? 'grpc' : 'connect';
+}
+
+/** Ends a request whose sender goes on although it has been answered. */
+function giveUp(request: RpcRequest): void {
+  if ('stream' in request) request.stream.close();
+  else request.socket.destroy();
+}
+
+function counting(body: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = body[Symbol.asyncIterator]();
+      const counted: AsyncIterator<Uint8Array> = {
+        async next() {
+          const step = await iterator.next();
+          if (!step.done) count(step.value.length);
+          return step;
+        },
+      };
+      if (iterator.return) counted.return = (value?: unknown) => iterator.return!(value);
+      if (iterator.throw) counted.throw = (error?: unknown) => iterator.throw!(error);
+      return counted;
+    },
+  };
 }

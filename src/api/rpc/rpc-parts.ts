@@ -5,6 +5,7 @@ import { createContextKey } from '@connectrpc/connect';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { BlobStore } from '../../base/blob-store.js';
 import type { Clock } from '../../base/clock.js';
+import type { Logger } from '../logger.js';
 import type { ServingState } from './serving-state.js';
 import type { TransportTokens } from './transport-tokens.js';
 
@@ -12,12 +13,6 @@ import type { TransportTokens } from './transport-tokens.js';
 export type RpcListener = ReturnType<typeof connectNodeAdapter>;
 export type RpcRequest = Parameters<RpcListener>[0];
 export type RpcResponse = Parameters<RpcListener>[1];
-
-/** The part of a logger used here; pino fits. */
-export interface Logger {
-  error(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 /** An address as people write it: an IPv4 or IPv6 literal and a port. */
 export interface SocketEndpoint {

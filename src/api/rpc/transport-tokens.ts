@@ -23,6 +23,11 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 const counterEnd = 1 << 18;
 const macOffset = 9;
 
+/** Whether a text has the form of a token, whoever made it. */
+export function looksLikeToken(text: string): boolean {
+  return uuidPattern.test(text);
+}
+
 export class TransportTokens {
   readonly #clock: Clock;
   readonly #nodeId: number;
@@ -64,7 +69,7 @@ export class TransportTokens {
 
   /** Takes a token for a session, or for one call when there is no session. `redeemed` and `owned` are the good answers. */
   redeem(text: string, session: object | undefined): Redemption {
-    if (!uuidPattern.test(text)) return 'unknown';
+    if (!looksLikeToken(text)) return 'unknown';
     const name = text.toLowerCase();
     if (session !== undefined && this.#owned.get(session)?.has(name)) return 'owned';
     const token = Buffer.from(name.replaceAll('-', ''), 'hex');

@@ -1,0 +1,23 @@
+// What a batch needs to know of the call it answers.
+
+import { Code, type HandlerContext } from '@connectrpc/connect';
+import type { ErrorContext } from '../error-map.js';
+import { callStateKey } from './call-state.js';
+import type { RpcParts } from './rpc-parts.js';
+
+export interface BatchCall {
+  readonly signal: AbortSignal;
+  /** For translating what befell single items. */
+  readonly errors: ErrorContext;
+  /** The answer leaves as JSON, where bytes are base64. */
+  readonly json: boolean;
+}
+
+export function batchCall({ logger }: Pick<RpcParts, 'logger'>, context: HandlerContext): BatchCall {
+  const { id, method } = context.values.get(callStateKey);
+  return {
+    signal: context.signal,
+    errors: { logger, method, callId: id, outOfRange: Code.OutOfRange },
+    json: context.requestHeader.get('content-type')?.includes('json') ?? false,
+  };
+}

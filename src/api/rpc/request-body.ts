@@ -1,0 +1,54 @@
+// The bytes of a request on their way to a handler: counted, and left on the connection when a handler ends early, since
+// destroying a request that is answered before its end would take the answer with it. What is left is read and thrown
+// away for a while, so that the answer arrives and the connection can be used again.
+
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Clock } from '../../base/clock.js';
+
+export class RequestBody implements AsyncIterable<Uint8Array> {
+  /** Bytes handed out so far. */
+  bytes = 0;
+  readonly #source: AsyncIterable<Uint8Array>;
+  #iterator: AsyncIterator<Uint8Array> | undefined;
+  #ended = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  /** Has no `return`: ending early leaves the rest where it is. */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return { next: () => this.#next() };
+  }
+
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    this.#iterator ??= this.#source[Symbol.asyncIterator]();
+    try {
+      const step = await this.#iterator.next();
+      if (step.done) this.#ended = true;
+      else this.bytes += step.value.length;
+      return step;
+    } catch (error) {
+      this.#ended = true;
+      throw new ConnectError('the request was cut off', Code.Canceled, undefined, undefined, error);
+    }
+  }
+
+  /** Throws the rest away; calls `giveUp` when it has not ended after so many milliseconds. */
+  async drain(clock: Clock, milliseconds: number, giveUp: () => void): Promise<void> {
+    // A body that nobody began to read is thrown away by Node.
+    if (this.#iterator === undefined || this.#ended) return;
+    let expired = false;
+    const cancel = clock.after(milliseconds, () => {
+      expired = true;
+      giveUp();
+    });
+    try {
+      while (!this.#ended && !expired) await this.#next();
+    } catch {
+      // The caller is gone, and with it what was left.
+    } finally {
+      cancel();
+    }
+  }
+}
