@@ -23,8 +23,6 @@ export const limits = {
   segmentBytesTarget: 256 * mib,
   /** Records that compaction has under way at once. */
   compactionAppendsMax: 256,
-  /** Rows in one batch that writes a rebuilt index. */
-  indexBatchRowsMax: 10_000,
   /** Bytes of records that one group commit writes. */
   groupCommitBytesMax: 4 * mib,
   /** Records that one group commit writes: what is done for them between two turns of the event loop stays short. */
@@ -62,6 +60,8 @@ export const limits = {
   /** Quiet time after which a client asks whether the server is still there, and how long it waits for the answer. */
   clientPingIntervalMilliseconds: 10_000,
   clientPingMillisecondsMax: 10_000,
+  /** Age at which a client no longer presents a token for the first time: the server lets it die soon after. */
+  clientTokenMillisecondsMax: 30_000,
   /** Transfers a client runs at once, whatever a server recommends. */
   clientTransfersCountMax: 64,
   /** Digests in one message of a client's negotiation. */
@@ -85,6 +85,23 @@ export const limits = {
   downloadRetryMillisecondsMin: 100,
   downloadRetryMillisecondsMax: 5000,
 
+  /** Threads that hash files for one command. */
+  hashThreadsCountMax: 8,
+  /** Files up to here are hashed together in one task: so many, or fewer that reach so many bytes. */
+  hashTaskFileBytesMax: mib,
+  hashTaskFilesCountMax: 256,
+  hashTaskBytesMax: 8 * mib,
+  /** Tasks handed to each hashing thread ahead of time. */
+  hashTasksAheadCountMax: 3,
+  /** Output held back for the sake of its order or of a slow reader before the command waits. */
+  outputBytesMax: 64 * kib,
+  /** Bytes of one part of a download in parts. */
+  downloadPartBytes: 8 * mib,
+  /** Parts of one download fetched at once. */
+  downloadJobsCountMax: 32,
+  /** Lines of `cairn missing` asked together. */
+  missingLinesCountMax: 8192,
+
   /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
   firstBytesMax: 24,
   firstBytesMillisecondsMax: 10_000,
@@ -105,12 +122,12 @@ export const limits = {
   rangesPerRequestCountMax: 64,
   /** First read of a download; later ones double up to `readBytesMax` as the client takes them. */
   firstReadBytes: 64 * kib,
-  /** Bytes of a body nobody needs that are read and forgotten before the connection is given up. */
-  drainedBodyBytesMax: 16 * mib,
   /** A body in either direction that moves no byte for so long is given up. */
   stalledBodyMillisecondsMax: 300_000,
-  /** Time a client has to read an early answer before its connection is closed under its unread upload. */
+  /** Time a client has to read an early refusal before its connection is closed under its unread upload. */
   lingerMillisecondsMax: 2_000,
+  /** Time that calls broken off at the end of a drain have to send their last words. */
+  lastWordsMillisecondsMax: 500,
 
   /** Blobs that we take together in one BatchWrite; our own client sends less. */
   batchWriteAcceptedBytesMax: 16 * mib,

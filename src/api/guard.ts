@@ -1,0 +1,70 @@
+// Keeps web pages out of a server that listens on loopback only, and so asks for no credentials: a browser on the same
+// machine reaches it for any page it shows. A page of another site gives itself away by its Origin, or by
+// Sec-Fetch-Site where it sends none (an embedded image); one whose name was re-pointed at 127.0.0.1 (DNS rebinding) by
+// its Host. Programs that are not browsers pass.
+
+import ipaddr from 'ipaddr.js';
+import { CairnError } from '../base/errors.js';
+import type { NodeRequest } from './request-listener.js';
+
+export interface GuardParts {
+  /** Host names that are ours beside the loopback ones, without port. */
+  readonly allowedHosts: readonly string[];
+  /** Origins whose pages may call, as configured; `*` for all. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** Says why a request to a loopback server is refused (`permission_denied`), or undefined for a good one. */
+export type Guard = (request: NodeRequest) => CairnError | undefined;
+
+export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard {
+  const ours = new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const allowsEveryOrigin = corsOrigins.includes('*');
+
+  return ({ headers }) => {
+    // HTTP/2 clients send :authority and may send Host beside it: neither may be a stranger's.
+    const hosts = [headers[':authority'], headers.host].filter((host) => host !== undefined) as string[];
+    const [first] = hosts;
+    if (first === undefined || !hosts.every((host) => isOurs(hostName(host), ours))) {
+      return new CairnError('permission_denied', `${JSON.stringify(first ?? '')} is no name of this loopback server`);
+    }
+    const { origin } = headers;
+    if (allowsEveryOrigin) return undefined;
+    if (origin === undefined) {
+      const site = headers['sec-fetch-site'];
+      const embedded = (site === 'cross-site' || site === 'same-site') && headers['sec-fetch-mode'] !== 'navigate';
+      return embedded
+        ? new CairnError('permission_denied', 'pages of other sites may not call this server')
+        : undefined;
+    }
+    if (corsOrigins.includes(origin) || isSameOrigin(origin, first)) return undefined;
+    return new CairnError('permission_denied', `pages of ${origin} may not call this server`);
+  };
+}
+
+/** Whether an address to listen on is reachable from this machine alone. */
+export function isLoopback(host: string): boolean {
+  if (/^(.*\.)?localhost\.?$/i.test(host)) return true;
+  return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
+}
+
+function isOurs(name: string | undefined, ours: ReadonlySet<string>): boolean {
+  return name !== undefined && (isLoopback(name) || ours.has(name));
+}
+
+/** The name in `name:port`, `[v6]:port` or either without port; undefined when it is malformed. */
+function hostName(host: string): string | undefined {
+  const url = parseUrl(`http://${host}`);
+  if (url === undefined || url.username !== '' || url.pathname !== '/') return undefined;
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/** Scheme aside: a proxy in front may have ended TLS. */
+function isSameOrigin(origin: string, host: string): boolean {
+  const page = parseUrl(origin);
+  return page !== undefined && page.host === parseUrl(`${page.protocol}//${host}`)?.host;
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}

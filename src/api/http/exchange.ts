@@ -1,0 +1,130 @@
+// One request over REST and its one answer, alike on HTTP/1.1 and HTTP/2. It owns the response until that is closed,
+// counts the bytes of both bodies, and aborts its signal when the client goes away before it was answered.
+
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+
+import type { Clock } from '../../base/clock.js';
+import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
+import { httpStatus, internalMessage, isServerFault } from '../error-map.js';
+import type { NodeRequest, NodeResponse } from '../request-listener.js';
+
+export type AnswerHeaders = Readonly<Record<string, string | number>>;
+
+export class Exchange {
+  readonly method: string;
+  /** The path as it was sent, without the query. */
+  readonly path: string;
+  /** Bytes of the request's and the answer's body so far. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** What became of it, for the log: the first failure counts. */
+  code: ErrorCode | 'ok' = 'ok';
+  /** The cause, when it was this server's fault. */
+  fault: unknown;
+  readonly #abort = new AbortController();
+  readonly #whenClosed: Promise<void>;
+
+  constructor(
+    readonly request: NodeRequest,
+    readonly response: NodeResponse,
+    readonly clock: Clock,
+  ) {
+    this.method = request.method ?? '';
+    this.path = (request.url ?? '').split('?', 1)[0]!;
+    this.#whenClosed = new Promise((resolve) => {
+      response.once('close', () => {
+        if (!response.writableFinished) {
+          this.#fail('canceled');
+          this.#abort.abort(new CairnError('canceled', 'the client went away'));
+        }
+        resolve();
+      });
+    });
+    response.once('finish', () => this.#leaveUnreadBody());
+  }
+
+  /** Aborts when the client is gone before it had its whole answer. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Resolves when nothing more can be sent, for better or worse. */
+  get whenClosed(): Promise<void> {
+    return this.#whenClosed;
+  }
+
+  /** A request header that may appear once; joined when it came several times. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  get expectsContinue(): boolean {
+    return /\b100-continue\b/i.test(this.header('expect') ?? '');
+  }
+
+  /** The whole answer at once. A HEAD request gets its headers. */
+  answer(status: number, headers: AnswerHeaders, body: Uint8Array = new Uint8Array(0)): void {
+    if (this.signal.aborted) return;
+    const withLength = status === 204 || status === 304 ? headers : { 'content-length': body.length, ...headers };
+    this.response.writeHead(status, withLength);
+    if (this.method === 'HEAD' || body.length === 0) {
+      this.response.end();
+    } else {
+      this.bytesOut += body.length;
+      this.response.end(Buffer.from(body.buffer, body.byteOffset, body.length));
+    }
+  }
+
+  answerJson(status: number, value: unknown, headers: AnswerHeaders = {}): void {
+    this.answer(status, { ...headers, 'content-type': 'application/json' }, Buffer.from(`${JSON.stringify(value)}\n`));
+  }
+
+  /** Answers with an error, or breaks the answer off when it has begun: a short body must not look like a whole one. */
+  answerError(error: unknown, headers: AnswerHeaders = {}): void {
+    const code = errorCode(error);
+    this.#fail(code);
+    if (isServerFault(code)) this.fault = error;
+    if (this.response.headersSent) {
+      this.breakOff();
+      return;
+    }
+    const message = error instanceof CairnError && code !== 'internal' ? error.message : internalMessage;
+    this.answerJson(httpStatus(code), { code, message }, { ...headers, 'cache-control': 'no-store' });
+  }
+
+  /** Ends the connection (HTTP/1.1) or the stream (HTTP/2) with the answer incomplete. */
+  breakOff(): void {
+    if ('stream' in this.response) (this.response as Http2ServerResponse).stream.close(http2InternalError);
+    else this.response.destroy();
+  }
+
+  #fail(code: ErrorCode): void {
+    if (this.code === 'ok') this.code = code;
+  }
+
+  /**
+   * An answer may come before its request's end. HTTP/2 says so by ending the stream. Over HTTP/1.1 a client that keeps
+   * sending finds its answer only if the rest is read: all of it after a success, a moment's worth after a refusal.
+   */
+  #leaveUnreadBody(): void {
+    const { request, response } = this;
+    if (request.complete) return;
+    if ('stream' in request) {
+      const { stream } = request as Http2ServerRequest;
+      this.clock.after(limits.lingerMillisecondsMax, () => {
+        if (!stream.closed) stream.close();
+      });
+      return;
+    }
+    request.resume();
+    const welcome = response.statusCode < 300;
+    this.clock.after(welcome ? limits.stalledBodyMillisecondsMax : limits.lingerMillisecondsMax, () => {
+      if (!request.complete) request.socket.destroy();
+    });
+  }
+}
+
+/** Error code INTERNAL_ERROR of RFC 9113 section 7. */
+const http2InternalError = 2;

@@ -1,0 +1,106 @@
+// The REST face as one request listener: blobs, health and metrics. Every call ends in one record for the observer,
+// also when the client went away or the handler failed.
+
+import type { BlobStore } from '../../base/blob-store.js';
+import type { Clock } from '../../base/clock.js';
+import type { CairnError } from '../../base/errors.js';
+import type { Random } from '../../base/random.js';
+import type { CallObserver } from '../call-log.js';
+import type { Logger } from '../logger.js';
+import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
+import { peerName } from '../rpc/peer.js';
+import { Exchange } from './exchange.js';
+import type { Metrics } from './metrics.js';
+import { readBlob } from './read-blob.js';
+import { type Found, type Route, Router } from './router.js';
+import { deleteBlob, postBlob, putBlob } from './write-blob.js';
+
+export interface HttpParts {
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Whether new work is wanted; /healthz says so. */
+  readonly serving: { readonly serving: boolean };
+  nextCallId(): string;
+  readonly onCall: CallObserver;
+}
+
+export interface HttpFace {
+  readonly handler: RequestListener;
+  /** Whether a path is one of REST's, so that its handler decides if a body may come. */
+  owns(url: string): boolean;
+  /** Answers any request with an error, in the form of this face. */
+  refuse(request: NodeRequest, response: NodeResponse, error: CairnError): void;
+  /** Resolves when no handler is at work. */
+  settled(): Promise<void>;
+}
+
+export function httpFace(parts: HttpParts): HttpFace {
+  const router = new Router(routes(parts));
+  const underWay = new Set<Promise<void>>();
+
+  function run(exchange: Exchange, { name, handle }: Found): void {
+    const started = parts.clock.monotonic();
+    const id = parts.nextCallId();
+    const peer = peerName(exchange.request);
+    const handled = (async () => handle(exchange))().catch((error: unknown) => exchange.answerError(error));
+    const call = Promise.all([handled, exchange.whenClosed]).then(() => {
+      underWay.delete(call);
+      const { code, bytesIn, bytesOut, fault } = exchange;
+      if (fault !== undefined) parts.logger.error({ err: fault, code, method: name, call: id }, 'call failed');
+      const milliseconds = parts.clock.monotonic() - started;
+      parts.onCall({ id, peer, protocol: 'http', method: name, code, bytesIn, bytesOut, milliseconds });
+    });
+    underWay.add(call);
+  }
+
+  return {
+    owns: (url) => router.has(url.split('?', 1)[0]!),
+    handler(request, response) {
+      const exchange = new Exchange(request, response, parts.clock);
+      run(exchange, router.find(exchange.method, exchange.path));
+    },
+    refuse(request, response, error) {
+      const exchange = new Exchange(request, response, parts.clock);
+      run(exchange, { name: 'refused', handle: () => exchange.answerError(error) });
+    },
+    async settled() {
+      await Promise.all(underWay);
+    },
+  };
+}
+
+function routes(parts: HttpParts): Route[] {
+  const { store, metrics, serving } = parts;
+  return [
+    {
+      path: '/blobs/{hash}',
+      methods: {
+        GET: (exchange, hash) => readBlob(parts, exchange, hash),
+        PUT: (exchange, hash) => putBlob(store, exchange, hash),
+        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash),
+      },
+    },
+    { path: '/blobs', methods: { POST: (exchange) => postBlob(store, exchange) } },
+    {
+      path: '/healthz',
+      methods: {
+        GET: (exchange) => {
+          const status = serving.serving ? 'serving' : 'draining';
+          exchange.answerJson(serving.serving ? 200 : 503, { status }, { 'cache-control': 'no-store' });
+        },
+      },
+    },
+    {
+      path: '/metrics',
+      methods: {
+        GET: async (exchange) => {
+          const headers = { 'content-type': metrics.contentType, 'cache-control': 'no-store' };
+          exchange.answer(200, headers, Buffer.from(await metrics.render()));
+        },
+      },
+    },
+  ];
+}

@@ -1,0 +1,99 @@
+// What can be counted about a server, in Prometheus' text form. Each server has its own registry, so that several live in one
+// process without mixing.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { StoreUsage } from '../../base/blob-store.js';
+import type { StoreOperation } from '../../cas/metered-store.js';
+import type { Call } from '../call-log.js';
+
+export interface MetricsParts {
+  usage(): Promise<StoreUsage>;
+  /** Connections open now. */
+  connections(): number;
+  /** Transport tokens that were presented, not known, and ignored since the start. */
+  ignoredTokens(): number;
+}
+
+export interface Metrics {
+  observeCall(call: Call): void;
+  observeStore(operation: StoreOperation): void;
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120];
+
+export function createMetrics({ usage, connections, ignoredTokens }: MetricsParts): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  // Brings memory, CPU, garbage collection and the lag of the event loop.
+  collectDefaultMetrics({ register: registry });
+
+  const calls = new Counter({
+    name: 'cairn_calls_total',
+    help: 'Finished calls by protocol, method and code.',
+    labelNames: ['protocol', 'method', 'code'],
+    registers,
+  });
+  const bytes = new Counter({
+    name: 'cairn_call_bytes_total',
+    help: 'Bytes of request bodies (in) and answer bodies (out).',
+    labelNames: ['protocol', 'method', 'direction'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'cairn_call_duration_seconds',
+    help: 'Time from a request to the end of its answer.',
+    labelNames: ['protocol', 'method'],
+    buckets: durationBuckets,
+    registers,
+  });
+  const operations = new Histogram({
+    name: 'cairn_store_operation_duration_seconds',
+    help: 'Time of the store by operation and outcome; a write waits for its source.',
+    labelNames: ['operation', 'outcome'],
+    buckets: durationBuckets,
+    registers,
+  });
+  const storedBytes = new Gauge({ name: 'cairn_store_bytes', help: 'Sum of the sizes of all blobs.', registers });
+  new Gauge({
+    name: 'cairn_store_blobs',
+    help: 'Blobs in the store.',
+    registers,
+    async collect() {
+      const { blobs, bytes } = await usage();
+      this.set(blobs);
+      storedBytes.set(bytes);
+    },
+  });
+  new Gauge({
+    name: 'cairn_connections',
+    help: 'Open client connections.',
+    registers,
+    collect() {
+      this.set(connections());
+    },
+  });
+  new Gauge({
+    name: 'cairn_transport_tokens_ignored',
+    help: 'Unknown transport tokens that were presented and ignored.',
+    registers,
+    collect() {
+      this.set(ignoredTokens());
+    },
+  });
+
+  return {
+    observeCall({ protocol, method, code, bytesIn, bytesOut, milliseconds }) {
+      calls.inc({ protocol, method, code });
+      if (bytesIn > 0) bytes.inc({ protocol, method, direction: 'in' }, bytesIn);
+      if (bytesOut > 0) bytes.inc({ protocol, method, direction: 'out' }, bytesOut);
+      seconds.observe({ protocol, method }, milliseconds / 1000);
+    },
+    observeStore({ name, outcome, milliseconds }) {
+      operations.observe({ operation: name, outcome }, milliseconds / 1000);
+    },
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+  };
+}

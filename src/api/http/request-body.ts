@@ -1,0 +1,100 @@
+// The bytes of a request's body, and the ways it may not be what it should: cut off, stalled, too long, not the blob it
+// was announced as. Reading ends with an error in each of these cases and never with a silent end, since a store takes
+// the end of its source for the end of the blob.
+
+import type { Http2ServerRequest } from 'node:http2';
+import type { BlobHash } from '../../base/digest.js';
+import { formatHash, hashesEqual } from '../../base/digest.js';
+import { CairnError } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
+import { createHasher } from '../../blake3/hasher.js';
+import type { Exchange } from './exchange.js';
+
+/** What `content-length` says; undefined when the client does not know yet. `too_large` beyond the largest blob. */
+export function declaredBytes(exchange: Exchange): number | undefined {
+  const text = exchange.header('content-length');
+  if (text === undefined) return undefined;
+  const bytes = Number(text);
+  if (bytes > limits.blobBytesMax) {
+    throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes, not ${text}`);
+  }
+  return bytes;
+}
+
+/** The body, each piece valid until the next is asked for. Asks a waiting client to begin. */
+export async function* readBody(exchange: Exchange): AsyncGenerator<Uint8Array> {
+  const { request, response, clock } = exchange;
+  if (exchange.expectsContinue) response.writeContinue();
+  let received = 0;
+  let cancelTimeout = () => {};
+  let stalled = false;
+  const restartTimeout = () => {
+    cancelTimeout();
+    cancelTimeout = clock.after(limits.stalledBodyMillisecondsMax, () => {
+      stalled = true;
+      request.destroy(new CairnError('timeout', 'the upload stalled'));
+    });
+  };
+  restartTimeout();
+  try {
+    // A reader that stops early must still be able to answer, so leaving the loop does not destroy the request.
+    for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      received += piece.length;
+      exchange.bytesIn += piece.length;
+      if (received > limits.blobBytesMax) {
+        throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes`);
+      }
+      cancelTimeout();
+      yield piece;
+      restartTimeout();
+    }
+  } catch (error) {
+    if (error instanceof CairnError) throw error;
+    throw stalled
+      ? new CairnError('timeout', 'the upload stalled', { cause: error })
+      : new CairnError('canceled', 'the upload broke off', { cause: error });
+  } finally {
+    cancelTimeout();
+  }
+  // Node ends the body of a reset HTTP/2 stream as if it were whole.
+  if (brokeOff(request)) throw new CairnError('canceled', 'the upload broke off');
+}
+
+function brokeOff(request: Exchange['request']): boolean {
+  if (!('stream' in request)) return !request.complete;
+  const { stream, aborted } = request as Http2ServerRequest;
+  return aborted || stream === undefined || stream.aborted || stream.destroyed;
+}
+
+/** Passes a body through that must be this blob, and fails with `digest_mismatch` before its end when it is not. */
+export async function* verifiedBody(
+  body: AsyncIterable<Uint8Array>,
+  hash: BlobHash,
+  size: number | undefined,
+): AsyncGenerator<Uint8Array> {
+  const hasher = createHasher();
+  let received = 0;
+  let ended = false;
+  try {
+    for await (const piece of body) {
+      received += piece.length;
+      if (size !== undefined && received > size) {
+        throw new CairnError('digest_mismatch', `the blob has ${size} bytes, and more were sent`);
+      }
+      hasher.update(piece);
+      yield piece;
+    }
+    ended = true;
+  } finally {
+    if (!ended) hasher.discard();
+  }
+  const actual = hasher.digest();
+  if (!hashesEqual(actual.hash, hash)) {
+    throw new CairnError('digest_mismatch', `the bytes are ${formatHash(actual.hash)}, not ${formatHash(hash)}`);
+  }
+}
+
+/** Reads to the end, for what reading it checks. */
+export async function consume(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _piece of body);
+}

@@ -1,0 +1,161 @@
+// One plain-text port for every face. A connection's first bytes are collected until they tell which protocol it
+// speaks, are put back, and the socket is handed to an inner server that never listens itself:
+//   `PRI ` (the client preface, RFC 9113 section 3.4)  → HTTP/2
+//   anything else                                      → HTTP/1.1
+// This file owns a socket until it is handed over, and knows all of them until they close.
+
+import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+
+import type { Clock } from '../base/clock.js';
+import { limits } from '../base/limits.js';
+import type { RequestListener } from './request-listener.js';
+
+export interface PortParts {
+  /** Answers every request of both HTTP versions, also those that wait for `100 Continue` before they send a body. */
+  readonly handler: RequestListener;
+  readonly clock: Clock;
+  /** Time for the first bytes; by default the limit. */
+  readonly firstBytesMilliseconds?: number | undefined;
+  /** Time for a request's headers; by default the limit. */
+  readonly headersMilliseconds?: number | undefined;
+}
+
+export interface Port {
+  listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>;
+  connections(): number;
+  /** Accepts nothing more, tells HTTP/2 peers to go away, and closes what is idle. Calls in flight go on. */
+  drain(): void;
+  /** Resolves when the last connection is gone; call `drain` first. */
+  closed(): Promise<void>;
+  /** Ends whatever is left, mid-answer too. */
+  destroy(): void;
+}
+
+type Protocol = 'http1' | 'http2';
+
+const http2Preface = Buffer.from('PRI ');
+
+/** What the first bytes say, or undefined when they could still become either. */
+function protocolOf(first: Buffer): Protocol | undefined {
+  const length = Math.min(first.length, http2Preface.length);
+  if (first.compare(http2Preface, 0, length, 0, length) !== 0) return 'http1';
+  return length === http2Preface.length ? 'http2' : undefined;
+}
+
+/** Collects first bytes, however they are cut, until the protocol is known; a socket that never tells is destroyed. */
+function recognize(socket: Socket, clock: Clock, milliseconds: number, found: (protocol: Protocol) => void): void {
+  let first = Buffer.alloc(0);
+  const cancelTimeout = clock.after(milliseconds, () => socket.destroy());
+
+  const onReadable = () => {
+    for (let piece = socket.read(); piece !== null; piece = socket.read()) first = Buffer.concat([first, piece]);
+    const protocol = protocolOf(first);
+    if (protocol !== undefined) {
+      release();
+      socket.unshift(first);
+      found(protocol);
+    } else if (first.length >= limits.firstBytesMax) {
+      socket.destroy();
+    }
+  };
+  const onEnd = () => socket.destroy();
+  // The connection broke before it said anything: there is nobody to tell.
+  const onError = () => {};
+  const release = () => {
+    cancelTimeout();
+    socket.off('readable', onReadable).off('end', onEnd).off('error', onError).off('close', release);
+  };
+  socket.on('readable', onReadable).on('end', onEnd).on('error', onError).on('close', release);
+}
+
+function createInnerHttp1(parts: PortParts): Http1Server {
+  const server = createHttp1Server(
+    {
+      // An upload takes as long as it takes; a stalled one is ended where its body is read.
+      requestTimeout: 0,
+      headersTimeout: parts.headersMilliseconds ?? limits.headersMillisecondsMax,
+      connectionsCheckingInterval: Math.min(parts.headersMilliseconds ?? limits.headersMillisecondsMax, 10_000),
+      keepAliveTimeout: limits.idleConnectionMillisecondsMax,
+    },
+    parts.handler,
+  );
+  server.on('checkContinue', parts.handler);
+  // A server that never listens looks after none of its timeouts and idle connections until it is told that it does.
+  server.emit('listening');
+  return server;
+}
+
+function createInnerHttp2(parts: PortParts): Http2Server {
+  const server = createHttp2Server(
+    {
+      maxSessionMemory: limits.sessionMemoryMebibytesMax,
+      settings: {
+        initialWindowSize: limits.streamWindowBytes,
+        maxFrameSize: limits.frameBytesMax,
+        maxConcurrentStreams: limits.streamsPerSessionCountMax,
+      },
+    },
+    parts.handler,
+  );
+  server.on('checkContinue', parts.handler);
+  server.on('session', (session) => session.setLocalWindowSize(limits.sessionWindowBytes));
+  return server;
+}
+
+export function createPort(parts: PortParts): Port {
+  const http1 = createInnerHttp1(parts);
+  const http2 = createInnerHttp2(parts);
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  let whenClosed: Promise<void> = Promise.resolve();
+  let draining = false;
+
+  http2.on('session', (session) => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+    if (draining) session.close();
+  });
+
+  const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    recognize(socket, parts.clock, parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax, (protocol) => {
+      // Another protocol finds its own server here.
+      (protocol === 'http2' ? http2 : http1).emit('connection', socket);
+    });
+  });
+  outer.maxConnections = limits.connectionsCountMax;
+
+  return {
+    listen({ host, port }) {
+      return new Promise((resolve, reject) => {
+        outer.once('error', reject);
+        outer.listen({ host, port }, () => {
+          outer.off('error', reject);
+          resolve(outer.address() as AddressInfo);
+        });
+      });
+    },
+    connections: () => sockets.size,
+    drain() {
+      if (draining) {
+        // Connections that have come to rest since.
+        http1.closeIdleConnections();
+        return;
+      }
+      draining = true;
+      whenClosed = new Promise((resolve) => {
+        outer.close(() => resolve());
+      });
+      // Its callback complains that it never listened.
+      http1.close(() => {});
+      for (const session of sessions) session.close();
+    },
+    closed: () => whenClosed,
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,98 @@
+// How the server is put together, from the store up to the request listeners. Nothing listens yet, and nothing here has
+// a default: see `config.ts`.
+
+import { callIds, callLogger, observeAll } from '../api/call-log.js';
+import { createCors } from '../api/cors.js';
+import { createFront } from '../api/front.js';
+import { isLoopback, loopbackGuard } from '../api/guard.js';
+import { type HttpFace, httpFace } from '../api/http/http-handler.js';
+import { createMetrics } from '../api/http/metrics.js';
+import type { RequestListener } from '../api/request-listener.js';
+import { rpcHandler } from '../api/rpc/rpc-handler.js';
+import { ServingState } from '../api/rpc/serving-state.js';
+import { TransportTokens } from '../api/rpc/transport-tokens.js';
+import type { BlobStore } from '../base/blob-store.js';
+import type { Clock } from '../base/clock.js';
+import type { Random } from '../base/random.js';
+import { MemoryStore } from '../cas/memory-store.js';
+import { MeteredStore } from '../cas/metered-store.js';
+import type { ListenAddress, ServerConfig } from './config.js';
+import type { createLogger } from './logger.js';
+
+export interface ComposeParts {
+  readonly config: ServerConfig;
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Connections open now, on all ports. */
+  connections(): number;
+}
+
+export interface Composition {
+  readonly store: BlobStore;
+  readonly serving: ServingState;
+  readonly http: HttpFace;
+  /** Ends calls that are still under way when a drain is over. */
+  readonly shutdown: AbortController;
+  /** Answers every request that comes in on one address. */
+  listenerFor(address: ListenAddress): RequestListener;
+}
+
+export async function compose({ config, logger, clock, random, connections }: ComposeParts): Promise<Composition> {
+  const opened = config.store ?? (await openStore(config));
+  const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
+  const metrics = createMetrics({
+    usage: () => opened.usage(),
+    connections,
+    ignoredTokens: () => tokens.ignoredCount,
+  });
+  const store = new MeteredStore({ store: opened, clock, observe: metrics.observeStore });
+
+  const serving = new ServingState();
+  const shutdown = new AbortController();
+  const nextCallId = callIds();
+  const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
+
+  const http = httpFace({ store, clock, random, logger, metrics, serving, nextCallId, onCall });
+  const rpc = (fallback: RequestListener) =>
+    rpcHandler(
+      {
+        store,
+        logger,
+        clock,
+        tokens,
+        transportTokens: config.transportTokens,
+        serving,
+        shutdown: shutdown.signal,
+        advertise: config.advertise,
+        recommendedConcurrency: config.recommendedConcurrency,
+        negotiateConcurrency: config.negotiateConcurrency,
+        nextCallId,
+        onCall,
+      },
+      fallback,
+    );
+  const cors = createCors(config.corsOrigins);
+  const guard = loopbackGuard({ allowedHosts: config.allowedHosts, corsOrigins: config.corsOrigins });
+
+  return {
+    store,
+    serving,
+    http,
+    shutdown,
+    listenerFor: ({ face, host }) =>
+      createFront({
+        guard: isLoopback(host) ? guard : undefined,
+        cors,
+        rpc: face === 'http' ? undefined : rpc,
+        http,
+        servesHttp: face !== 'grpc',
+        serving,
+      }),
+  };
+}
+
+/** The store in the data directory. (In memory until the one on disk is plugged in here.) */
+async function openStore(_config: ServerConfig): Promise<BlobStore> {
+  return new MemoryStore();
+}

@@ -1,0 +1,82 @@
+// What a server can be told, and every default. Nothing below this room has defaults of its own.
+
+import { availableParallelism } from 'node:os';
+import type { BlobStore, Durability } from '../base/blob-store.js';
+import { CairnError } from '../base/errors.js';
+
+/** The part of the interface a listener offers; `all` is the ordinary port with everything on it. */
+export type Face = 'all' | 'grpc' | 'http';
+
+export interface ListenAddress {
+  readonly face: Face;
+  /** A name or an IP literal, IPv6 without brackets. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+
+export interface ServerConfig {
+  readonly listen: readonly ListenAddress[];
+  /** Directory of the store; made when it is missing. */
+  readonly data: string;
+  /** What an answered write has reached. */
+  readonly durability: Durability;
+  /** Slices of one question about missing blobs that are looked up at once. */
+  readonly negotiateConcurrency: number;
+  /** How many transfers a client is advised to run at once. */
+  readonly recommendedConcurrency: number;
+  /** Whether moving blobs needs a token from GetTransportDetails. */
+  readonly transportTokens: 'optional' | 'required';
+  /** IP literal and port that clients are sent to for blobs; undefined: where their connection came in. */
+  readonly advertise: { readonly ip: string; readonly port: number } | undefined;
+  /** Origins whose pages may call this server; `*` for all. */
+  readonly corsOrigins: readonly string[];
+  /** Host names beside the loopback ones that a server bound to loopback answers to, as behind a proxy. */
+  readonly allowedHosts: readonly string[];
+  /** Serve on other addresses than loopback to everybody who can reach them. */
+  readonly insecure: boolean;
+  readonly logLevel: LogLevel;
+  /** Time for calls under way after the server was asked to stop. */
+  readonly drainMilliseconds: number;
+  /** A store to serve instead of the one in `data`. The server closes it. */
+  readonly store: BlobStore | undefined;
+}
+
+/** The given settings, with defaults for the rest. */
+export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig {
+  return {
+    listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
+    data: './cairn-data',
+    durability: 'disk',
+    negotiateConcurrency: availableParallelism(),
+    recommendedConcurrency: availableParallelism(),
+    transportTokens: 'optional',
+    advertise: undefined,
+    corsOrigins: [],
+    allowedHosts: [],
+    insecure: false,
+    logLevel: 'info',
+    drainMilliseconds: 10_000,
+    store: undefined,
+    ...settings,
+  };
+}
+
+const addressPattern = /^(?:(?<face>[a-z]+)=)?(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]=]+)):(?<port>\d{1,5})$/;
+
+/** Reads `[face=]HOST:PORT`, with IPv6 as `[::1]:9000`. `invalid_argument` for anything else. */
+export function parseListenAddress(text: string): ListenAddress {
+  const found = addressPattern.exec(text)?.groups;
+  const face = found?.face ?? 'all';
+  const host = found?.ipv6 ?? found?.host;
+  const port = Number(found?.port);
+  if (host === undefined || port > 65_535 || (face !== 'all' && face !== 'grpc' && face !== 'http')) {
+    throw new CairnError(
+      'invalid_argument',
+      `${JSON.stringify(text)} is no address to listen on: expected HOST:PORT, [IPV6]:PORT, grpc=HOST:PORT or http=HOST:PORT`,
+    );
+  }
+  return { face, host, port };
+}
