@@ -1,0 +1,275 @@
+// The one writer of a log. Records queue up in order of call; one group commit at a time takes the front of the queue: one
+// write, one sync, then every acknowledgement in order. How it fails:
+//   - a failed write rejects its batch. Whatever of it reached the file must never be taken for records, so the file is cut
+//     back, durably; where even that fails, the next append begins a new segment, whose header says where this one ends;
+//   - a failed sync says nothing about what is on disk, and neither would a second try. The log is poisoned: it takes no
+//     more appends.
+// A segment is durable before the next begins, and the next one's header before its first record.
+
+import { join } from 'node:path';
+import type { Durability } from '../base/blob-store.js';
+import type { Clock } from '../base/clock.js';
+import { assert, CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { Random } from '../base/random.js';
+import { encodeBatch, PendingAppend } from './append-batch.js';
+import type { FileSystem } from './file-system.js';
+import { checkNewRecord, type LogPosition, type NewRecord, type RecordPlace } from './record.js';
+import { Segment, segmentFileName } from './segment.js';
+import { encodeSegmentHeader, type SegmentHeader, saltBytes, segmentHeaderAreaBytes } from './segment-header.js';
+
+export interface AppenderParts {
+  readonly fs: FileSystem;
+  readonly directory: string;
+  readonly durability: Durability;
+  readonly segmentBytesTarget: number;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly onPoisoned: (error: CairnError) => void;
+  /** New segments are added at the end. */
+  readonly segments: Map<number, Segment>;
+}
+
+export interface AppendStart {
+  readonly last: Segment | undefined;
+  readonly continues: boolean;
+  readonly nextSegment: number;
+}
+
+export class Appender {
+  readonly #parts: AppenderParts;
+  #current: Segment | undefined;
+  #end: LogPosition;
+  #nextSegment: number;
+  #rollsNext: boolean;
+  #queue: PendingAppend[] = [];
+  #queuedBytes = 0;
+  #waiting: (() => void)[] = [];
+  #running = false;
+  #idle: (() => void)[] = [];
+  #poison: CairnError | undefined;
+  #closed = false;
+
+  constructor(parts: AppenderParts, start: AppendStart) {
+    this.#parts = parts;
+    this.#current = start.last;
+    this.#end = { segment: start.last?.id ?? 0, offset: start.last?.end ?? 0 };
+    this.#rollsNext = !start.continues;
+    this.#nextSegment = start.nextSegment;
+  }
+
+  get end(): LogPosition {
+    return this.#end;
+  }
+
+  append(record: NewRecord, onDurable: (place: RecordPlace) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.refuseWhenStopped();
+      checkNewRecord(record);
+      if (this.#queuedBytes >= limits.appendQueueBytesRefused) {
+        throw new CairnError('overloaded', `${this.#queuedBytes} bytes wait to be written to the log`);
+      }
+      const pending = new PendingAppend(record, onDurable, resolve, reject);
+      this.#queue.push(pending);
+      this.#queuedBytes += pending.length;
+      this.#start();
+    });
+  }
+
+  waitForRoom(): Promise<void> {
+    if (this.#hasRoom()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  roll(): void {
+    this.#rollsNext ||= this.#current !== undefined && !this.#current.isEmpty;
+  }
+
+  /** Makes what is written durable. Earlier segments are already. */
+  async sync(): Promise<void> {
+    this.refuseWhenStopped();
+    if (this.#parts.durability === 'memory') await this.#syncCurrent();
+  }
+
+  async #syncCurrent(): Promise<void> {
+    const segment = this.#current;
+    if (segment === undefined) return;
+    segment.acquire();
+    try {
+      await this.#orPoison(segment.file.sync());
+    } finally {
+      await segment.release();
+    }
+  }
+
+  /** Removes directory entries for good. */
+  syncDirectory(): Promise<void> {
+    return this.#orPoison(this.#parts.fs.syncDirectory(this.#parts.directory));
+  }
+
+  /** Cuts a sealed segment's file to the segment's end, durably. */
+  async cut(segment: Segment): Promise<void> {
+    if ((await segment.file.size()) <= segment.end) return;
+    const file = await this.#parts.fs.open(segment.file.path, 'write');
+    if (file === undefined) return;
+    try {
+      await file.truncate(segment.end);
+      await this.#orPoison(file.sync());
+    } finally {
+      await file.close();
+    }
+  }
+
+  refuseWhenStopped(): void {
+    if (this.#closed) throw new CairnError('unavailable', 'the log is closed');
+    this.#refuseWhenPoisoned();
+  }
+
+  /** Refuses further appends, waits for those under way and makes them durable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#running) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#poison === undefined) await this.#syncCurrent();
+  }
+
+  #refuseWhenPoisoned(): void {
+    if (this.#poison === undefined) return;
+    throw new CairnError('storage', 'the log takes no more writes since a sync failed', { cause: this.#poison });
+  }
+
+  #hasRoom(): boolean {
+    return this.#queuedBytes < limits.appendQueueBytesMax || this.#poison !== undefined;
+  }
+
+  /** A commit begins when this turn of the event loop is over, so that everybody who has something to say comes along. */
+  #start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    await this.#commit();
+    if (this.#hasRoom()) for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#running = false;
+    if (this.#queue.length > 0) this.#start();
+    else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(): Promise<void> {
+    const current = this.#current;
+    const rolls = current === undefined || this.#rollsNext || current.end >= this.#parts.segmentBytesTarget;
+    const { batch, bytes } = this.#takeBatch(rolls ? segmentHeaderAreaBytes : current.end);
+    let segment: Segment;
+    try {
+      segment = rolls ? await this.#beginSegment() : current;
+      await this.#write(segment, batch);
+      if (this.#parts.durability === 'disk') await this.#orPoison(segment.file.sync());
+      this.#refuseWhenPoisoned();
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    this.#acknowledge(segment, batch, bytes);
+  }
+
+  /** The front of the queue, as much as one commit and the segment take; always at least one record. */
+  #takeBatch(start: number): { batch: PendingAppend[]; bytes: number } {
+    const bytesMax = Math.min(limits.groupCommitBytesMax, this.#parts.segmentBytesTarget - start);
+    let count = 0;
+    let bytes = 0;
+    for (const { length } of this.#queue) {
+      if (count === limits.groupCommitRecordsCountMax) break;
+      if (count > 0 && (bytes >= bytesMax || bytes + length > limits.groupCommitBytesMax)) break;
+      bytes += length;
+      count++;
+    }
+    this.#queuedBytes -= bytes;
+    return { batch: this.#queue.splice(0, count), bytes };
+  }
+
+  async #write(segment: Segment, batch: readonly PendingAppend[]): Promise<void> {
+    assert(segment.saltChecksum !== undefined, 'a segment that takes records has a header');
+    try {
+      await segment.file.write(encodeBatch(batch, segment, segment.saltChecksum), segment.end);
+    } catch (error) {
+      await this.#takeBack(segment);
+      throw error;
+    }
+  }
+
+  async #takeBack(segment: Segment): Promise<void> {
+    this.#rollsNext = true;
+    try {
+      await segment.file.truncate(segment.end);
+    } catch {
+      return;
+    }
+    await this.#orPoison(segment.file.sync());
+    this.#rollsNext = false;
+  }
+
+  #acknowledge(segment: Segment, batch: readonly PendingAppend[], bytes: number): void {
+    let offset = segment.end;
+    segment.end += bytes;
+    for (const { onDurable, resolve, length } of batch) {
+      onDurable({ segment: segment.id, offset, length });
+      resolve();
+      offset += length;
+    }
+    this.#end = { segment: segment.id, offset };
+  }
+
+  async #beginSegment(): Promise<Segment> {
+    const { fs, directory, random, clock, segments } = this.#parts;
+    const previous = this.#current;
+    if (previous !== undefined) await this.#orPoison(previous.file.sync());
+    const id = this.#nextSegment++;
+    const header: SegmentHeader = {
+      segment: id,
+      salt: random.bytes(saltBytes),
+      previousSegment: previous?.id ?? 0,
+      previousEnd: previous?.end ?? 0,
+      created: clock.now(),
+    };
+    const path = join(directory, segmentFileName(id));
+    const file = await fs.create(path);
+    try {
+      await file.write([encodeSegmentHeader(header)], 0);
+      await this.#orPoison(file.sync());
+      await this.#orPoison(fs.syncDirectory(directory));
+    } catch (error) {
+      // If it stays, it is a segment without records, or without a header: the next open knows what to do with either.
+      await file.close().catch(() => {});
+      await fs.remove(path).catch(() => {});
+      throw error;
+    }
+    const segment = new Segment(id, file, header, segmentHeaderAreaBytes, false);
+    if (previous !== undefined) previous.sealed = true;
+    segments.set(id, segment);
+    this.#current = segment;
+    this.#rollsNext = false;
+    return segment;
+  }
+
+  async #orPoison(sync: Promise<void>): Promise<void> {
+    try {
+      await sync;
+    } catch (error) {
+      const poison = new CairnError('storage', 'a sync of the log failed', { cause: error });
+      if (this.#poison === undefined) {
+        this.#poison = poison;
+        this.#refuseQueued();
+        this.#parts.onPoisoned(poison);
+      }
+      throw poison;
+    }
+  }
+
+  #refuseQueued(): void {
+    const queue = this.#queue.splice(0);
+    this.#queuedBytes = 0;
+    for (const { reject } of queue) reject(this.#poison);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

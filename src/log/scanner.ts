@@ -1,0 +1,138 @@
+// Walks over the records of one segment. There are two walks, because damage means two things. In a sealed segment every
+// byte was durable once, so damage is an accident: it is skipped to the next valid record, and reported. At the tail of the
+// last segment it is where a crash tore a write: the log ends there, whatever lies behind it.
+
+import { assert } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import { blockMatches } from './block-checksums.js';
+import {
+  decodeRecordHeader,
+  headIsValid,
+  recordAlignment,
+  recordBytes,
+  recordHeadBytes,
+  recordHeadBytesMax,
+  recordHeaderBytes,
+  type ScannedRecord,
+} from './record.js';
+import { ScanWindow } from './scan-window.js';
+import type { Segment } from './segment.js';
+import { segmentHeaderAreaBytes } from './segment-header.js';
+
+export interface ScanReport {
+  readonly records: number;
+  /** Bytes that belong to no valid record. */
+  readonly damagedBytes: number;
+  /** Runs of such bytes. */
+  readonly damagedStretches: number;
+}
+
+/** A run of a sealed segment's bytes that belongs to no valid record. */
+export interface DamagedStretch {
+  readonly segment: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Visits the records of [start, segment.end) in order. Payloads are not read. A file shorter than its segment is damaged
+ * to the segment's end. A failed read fails the scan: it says nothing about the bytes.
+ */
+export async function scanSealed(
+  segment: Segment,
+  start: number,
+  visit: (record: ScannedRecord) => void | Promise<void>,
+  onDamage: (stretch: DamagedStretch) => void,
+): Promise<ScanReport> {
+  const window = new ScanWindow(segment.file, segment.end);
+  let records = 0;
+  let damagedBytes = 0;
+  let damagedStretches = 0;
+  let damagedFrom: number | undefined;
+  const endDamage = (end: number) => {
+    if (damagedFrom === undefined) return;
+    damagedBytes += end - damagedFrom;
+    damagedStretches++;
+    onDamage({ segment: segment.id, start: damagedFrom, end });
+    damagedFrom = undefined;
+  };
+  let offset = Math.max(start, segmentHeaderAreaBytes);
+  while (offset < segment.end) {
+    if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
+    const record = recordAt(window, segment, offset);
+    if (record === undefined) {
+      damagedFrom ??= offset;
+      offset = nextCandidate(window, offset + recordAlignment, segment);
+      continue;
+    }
+    endDamage(offset);
+    records++;
+    const visited = visit(record);
+    if (visited !== undefined) await visited;
+    offset += record.place.length;
+  }
+  endDamage(segment.end);
+  return { records, damagedBytes, damagedStretches };
+}
+
+/** Visits the records from `start` up to the first that is not whole, payload included, and answers where that is. */
+export async function scanTail(
+  segment: Segment,
+  start: number,
+  visit: (record: ScannedRecord) => void,
+): Promise<number> {
+  const window = new ScanWindow(segment.file, segment.end);
+  let offset = Math.max(start, segmentHeaderAreaBytes);
+  while (offset < segment.end) {
+    if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
+    const record = recordAt(window, segment, offset);
+    if (record === undefined || !(await payloadIsWhole(window, record))) return offset;
+    visit(record);
+    offset += record.place.length;
+  }
+  return offset;
+}
+
+/** The record at an offset that the window covers, if a valid one that ends inside its segment starts there. */
+function recordAt(window: ScanWindow, segment: Segment, offset: number): ScannedRecord | undefined {
+  if (segment.saltChecksum === undefined) return undefined;
+  const bytes = window.bytes(offset, recordHeadBytesMax);
+  const header = decodeRecordHeader(bytes, 0);
+  if (header === undefined) return undefined;
+  const { type, version, metaBytes, payloadBytes } = header;
+  const headBytes = recordHeadBytes(metaBytes, payloadBytes);
+  const length = recordBytes(metaBytes, payloadBytes);
+  if (headBytes > bytes.length || offset + length > segment.end) return undefined;
+  if (!headIsValid(bytes.subarray(0, headBytes), segment.saltChecksum, offset)) return undefined;
+  const meta = bytes.slice(recordHeaderBytes, recordHeaderBytes + metaBytes);
+  return { place: { segment: segment.id, offset, length }, type, version, meta, payloadBytes };
+}
+
+/** The next offset worth a closer look: one with the marks of a header, or the first that the window does not have. */
+function nextCandidate(window: ScanWindow, from: number, segment: Segment): number {
+  const bytes = window.bytes(from, limits.scanWindowBytes);
+  // Only the end of the file cuts the window this short.
+  if (segment.saltChecksum === undefined || bytes.length < recordHeaderBytes) return segment.end;
+  let at = 0;
+  while (at + recordHeaderBytes <= bytes.length && decodeRecordHeader(bytes, at) === undefined) at += recordAlignment;
+  return from + at;
+}
+
+async function payloadIsWhole(window: ScanWindow, record: ScannedRecord): Promise<boolean> {
+  const { place, meta, payloadBytes } = record;
+  const headBytes = recordHeadBytes(meta.length, payloadBytes);
+  const tableAt = recordHeaderBytes + meta.length;
+  // Copied when the payload is long, since the window then moves away from it.
+  assert(window.covers(place.offset, headBytes), 'the head of a record was just read');
+  const inPlace = window.covers(place.offset, place.length);
+  const head = window.bytes(place.offset, headBytes);
+  const table = inPlace ? head.subarray(tableAt) : head.slice(tableAt);
+  for (let at = 0, index = 0; at < payloadBytes; at += limits.blockBytes, index++) {
+    const position = place.offset + headBytes + at;
+    const length = Math.min(limits.blockBytes, payloadBytes - at);
+    if (!window.covers(position, length)) await window.moveTo(position);
+    const block = window.bytes(position, length);
+    if (block.length < length || !blockMatches(block, table, index)) return false;
+  }
+  return true;
+}
