@@ -23,6 +23,10 @@ export const limits = {
   segmentBytesTarget: 256 * mib,
   /** Records that compaction has under way at once. */
   compactionAppendsMax: 256,
+  /** Rows of the index read in one step. */
+  indexReadRowsMax: 2000,
+  /** Bytes of the saved table written or read in one step. */
+  tablePieceBytesMax: mib,
   /** Bytes of records that one group commit writes. */
   groupCommitBytesMax: 4 * mib,
   /** Records that one group commit writes: what is done for them between two turns of the event loop stays short. */
