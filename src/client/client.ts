@@ -1,0 +1,16 @@
+// The door of the library: `import { connect } from 'cairn'`. For Node; what a browser could share lies beside it.
+
+import { CairnClient } from './cairn-client.js';
+import { openNodeTransport } from './node-transport.js';
+
+export { type Digest, formatHash, parseHash } from '../base/digest.js';
+export { CairnError, type ErrorCode } from '../base/errors.js';
+export { CairnClient } from './cairn-client.js';
+
+/**
+ * A client of the server at `http://HOST:PORT` (or https). Connects with the first call; `invalid_argument` when the
+ * URL is none.
+ */
+export function connect(url: string): CairnClient {
+  return new CairnClient(openNodeTransport(url));
+}

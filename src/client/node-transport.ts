@@ -1,0 +1,73 @@
+// gRPC over one HTTP/2 session of Node. Connect's session manager knows the streams' flow-control window but leaves the
+// session's at 64 KiB, which holds a download to a fraction of the wire; this widens it on every session it opens.
+// With h2c the session begins without negotiation; with https by ALPN.
+
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { Transport } from '@connectrpc/connect';
+import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from '@connectrpc/connect-node';
+import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+
+/** What a client needs of a connection. A browser would bring another. */
+export interface ClientTransport {
+  readonly transport: Transport;
+  /** Calls back whenever a session has ended: what was bound to that connection is void. */
+  onSessionEnd(callback: () => void): void;
+  /** Ends the connection and all calls under way. */
+  close(): void;
+}
+
+type SessionManager = NonNullable<GrpcTransportOptions['sessionManager']>;
+
+export function openNodeTransport(url: string): ClientTransport {
+  const baseUrl = checkUrl(url);
+  const sessionEndListeners: (() => void)[] = [];
+  const sessions = new Http2SessionManager(
+    baseUrl,
+    { pingIntervalMs: limits.clientPingIntervalMilliseconds, pingTimeoutMs: limits.clientPingMillisecondsMax },
+    { settings: { initialWindowSize: limits.clientStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax } },
+  );
+  const prepare = (session: ClientHttp2Session) => {
+    session.setLocalWindowSize(limits.clientSessionWindowBytes);
+    session.once('close', () => {
+      for (const listener of sessionEndListeners) listener();
+    });
+  };
+  return {
+    transport: createGrpcTransport({
+      baseUrl,
+      sessionManager: eachSession(sessions, prepare),
+      acceptCompression: [],
+      readMaxBytes: limits.requestMessageBytesMax,
+      writeMaxBytes: limits.requestMessageBytesMax,
+    }),
+    onSessionEnd: (callback) => sessionEndListeners.push(callback),
+    close: () => sessions.abort(),
+  };
+}
+
+/** The same manager, except that every session is prepared before its first response can arrive. */
+function eachSession(manager: Http2SessionManager, prepare: (session: ClientHttp2Session) => void): SessionManager {
+  const prepared = new WeakSet<ClientHttp2Session>();
+  return {
+    authority: manager.authority,
+    async request(method, path, headers, options): Promise<ClientHttp2Stream> {
+      const stream = await manager.request(method, path, headers, options);
+      const session = stream.session as ClientHttp2Session | undefined;
+      if (session !== undefined && !prepared.has(session)) {
+        prepared.add(session);
+        prepare(session);
+      }
+      return stream;
+    },
+    notifyResponseByteRead: (stream) => manager.notifyResponseByteRead(stream),
+  };
+}
+
+function checkUrl(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
+    throw new CairnError('invalid_argument', `${JSON.stringify(url)} is no server address: expected http://HOST:PORT`);
+  }
+  return parsed.origin;
+}

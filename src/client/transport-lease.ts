@@ -1,0 +1,68 @@
+// The token that the Transport service wants to see, and how many transfers at once serve the server best.
+// A token belongs to the first connection that presents it and dies when nobody does in time, so it is asked for once
+// per session, forgotten with the session, and asked for anew when it was never presented for too long.
+// The address in the answer is not followed: a client stays with the one it was given, which is known to reach the
+// server through whatever lies between.
+
+import type { Client } from '@connectrpc/connect';
+import type { Clock } from '../base/clock.js';
+import { limits } from '../base/limits.js';
+import type { ContentAddressableStorage } from '../gen/zako/v1/cas/cas_pb.js';
+import { Protocol } from '../gen/zako/v1/net/net_pb.js';
+import { toCairnError } from './error-codes.js';
+
+interface Lease {
+  readonly token: string;
+  readonly concurrency: number;
+  readonly grantedAt: number;
+  presented: boolean;
+}
+
+export class TransportLease {
+  #lease: Promise<Lease> | undefined;
+
+  constructor(
+    private readonly cas: Client<typeof ContentAddressableStorage>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** From 1 to `clientTransfersCountMax`. */
+  async concurrency(): Promise<number> {
+    return (await this.#get()).concurrency;
+  }
+
+  /** What a call of the Transport service sends along. */
+  async headers(): Promise<{ authorization: string }> {
+    let lease = await this.#get();
+    const age = this.clock.monotonic() - lease.grantedAt;
+    if (!lease.presented && age > limits.clientTokenMillisecondsMax) {
+      this.forget();
+      lease = await this.#get();
+    }
+    lease.presented = true;
+    return { authorization: `Bearer ${lease.token}` };
+  }
+
+  forget(): void {
+    this.#lease = undefined;
+  }
+
+  /** The lease of the present session. Callers share one question. */
+  #get(): Promise<Lease> {
+    this.#lease ??= this.#ask().catch((error: unknown) => {
+      this.forget();
+      throw toCairnError(error);
+    });
+    return this.#lease;
+  }
+
+  async #ask(): Promise<Lease> {
+    const details = await this.cas.getTransportDetails({ supportedProtocols: [Protocol.grpc] });
+    return {
+      token: details.authToken,
+      concurrency: Math.min(Math.max(1, details.recommendedConcurrency), limits.clientTransfersCountMax),
+      grantedAt: this.clock.monotonic(),
+      presented: false,
+    };
+  }
+}
