@@ -1,0 +1,110 @@
+// What every command that talks to a server runs in: the client, a signal that Ctrl-C, SIGTERM and a closed output
+// raise, where lines go, and the one place where errors become a message and an exit code.
+
+import { MessageChannel } from 'node:worker_threads';
+import type { Command } from 'commander';
+import { type Clock, systemClock } from '../base/clock.js';
+import { CairnError } from '../base/errors.js';
+import type { CairnClient } from '../client/cairn-client.js';
+import { connect } from '../client/client.js';
+import { exitCodeFor, exitCodes } from './exit-codes.js';
+import { Output } from './output.js';
+import { type Progress, startProgress } from './progress.js';
+
+export interface CommandContext {
+  readonly client: CairnClient;
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+  readonly output: Output;
+  readonly clock: Clock;
+  startProgress(label: string): Progress;
+  /** A line for people on standard error; with --json an object. */
+  note(message: string, fields?: object): void;
+  /** Reports a failure that the command survives, and makes the exit code that of the first one. */
+  fail(error: unknown, fields?: object): void;
+}
+
+interface SharedOptions {
+  readonly server?: string;
+  readonly json?: boolean;
+}
+
+const defaultServer = 'http://127.0.0.1:9000';
+
+/** Adds what all commands of a client understand. */
+export function addSharedOptions(command: Command): Command {
+  return command
+    .option('--server <url>', `address of the server (default: $CAIRN_SERVER or ${defaultServer})`)
+    .option('--json', 'one JSON object a line instead of text');
+}
+
+/** Runs a command to its end and ends the process with its exit code. */
+export async function runCommand(command: Command, work: (context: CommandContext) => Promise<void>): Promise<never> {
+  const { server, json = false } = command.optsWithGlobals<SharedOptions>();
+  const output = new Output(process.stdout);
+  const stopping = new AbortController();
+  let exitCode: number = exitCodes.ok;
+  const report = (error: unknown, fields: object = {}) => {
+    output.beforeWrite();
+    process.stderr.write(`${json ? errorJson(error, fields) : `cairn: ${messageOf(error)}`}\n`);
+  };
+  const fail = (error: unknown, fields?: object) => {
+    report(error, fields);
+    if (exitCode === exitCodes.ok) exitCode = exitCodeFor(error);
+  };
+  const stop = (code: number) => {
+    if (stopping.signal.aborted) process.exit(code);
+    exitCode = code;
+    stopping.abort();
+  };
+  process.on('SIGINT', () => stop(exitCodes.interrupted));
+  process.on('SIGTERM', () => stop(exitCodes.terminated));
+  process.stdout.on('error', () => {
+    if (!stopping.signal.aborted) stop(exitCodes.outputClosed);
+  });
+  const release = keepProcessAlive();
+  try {
+    const client = connect(server ?? process.env.CAIRN_SERVER ?? defaultServer);
+    try {
+      await work({
+        client,
+        signal: stopping.signal,
+        json,
+        output,
+        clock: systemClock,
+        startProgress: (label) => startProgress(label, { clock: systemClock, output, stream: process.stderr }),
+        note: (message, fields = {}) => {
+          output.beforeWrite();
+          process.stderr.write(`${json ? JSON.stringify({ message, ...fields }) : message}\n`);
+        },
+        fail,
+      });
+    } finally {
+      client.close();
+    }
+    if (!stopping.signal.aborted) await output.flush();
+  } catch (error) {
+    if (!stopping.signal.aborted) fail(error);
+  }
+  release();
+  process.exit(exitCode);
+}
+
+/** Timers here never keep a process alive, and a client that waits to try again has nothing else that would. */
+function keepProcessAlive(): () => void {
+  const { port1, port2 } = new MessageChannel();
+  port1.ref();
+  return () => {
+    port1.close();
+    port2.close();
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function errorJson(error: unknown, fields: object): string {
+  const code = error instanceof CairnError ? error.code : 'internal';
+  return JSON.stringify({ ...fields, error: { code, message: messageOf(error) } });
+}
