@@ -14,10 +14,11 @@ export interface BatchCall {
 }
 
 export function batchCall({ logger }: Pick<RpcParts, 'logger'>, context: HandlerContext): BatchCall {
-  const { id, method } = context.values.get(callStateKey);
+  const method = `${context.service.typeName}/${context.method.name}`;
+  const callId = context.values.get(callStateKey)?.id ?? '';
   return {
     signal: context.signal,
-    errors: { logger, method, callId: id, outOfRange: Code.OutOfRange },
+    errors: { logger, method, callId, outOfRange: Code.OutOfRange },
     json: context.requestHeader.get('content-type')?.includes('json') ?? false,
   };
 }

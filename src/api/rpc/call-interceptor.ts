@@ -13,12 +13,13 @@ type Parts = Pick<RpcParts, 'logger' | 'tokens' | 'transportTokens' | 'shutdown'
 
 export function callInterceptor(parts: Parts): Interceptor {
   return (next) => async (request) => {
-    const call = request.contextValues.get(callStateKey);
+    const method = `${request.service.typeName}/${request.method.name}`;
+    const call = request.contextValues.get(callStateKey) ?? { id: '', method, code: undefined };
     const isTransport = request.service.typeName === Transport.typeName;
     const refuse = (error: unknown): ConnectError => {
       const translated = toConnectError(endOfCall(error, request.signal, parts.shutdown), {
         logger: parts.logger,
-        method: `${request.service.typeName}/${request.method.name}`,
+        method,
         callId: call.id,
         outOfRange: isTransport ? Code.InvalidArgument : Code.OutOfRange,
       });

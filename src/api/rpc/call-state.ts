@@ -10,11 +10,10 @@ export interface CallState {
   code: string | undefined;
 }
 
-/** The default is for calls that came without the listener, through an in-process router. */
-export const callStateKey: ContextKey<CallState> = createContextKey<CallState>(
-  { id: '', method: '', code: undefined },
-  { description: 'state of the call' },
-);
+/** Undefined for calls that came without the listener, through an in-process router. */
+export const callStateKey: ContextKey<CallState | undefined> = createContextKey<CallState | undefined>(undefined, {
+  description: 'state of the call',
+});
 
 /** `not_found` and so on, as the Connect protocol spells them. */
 export function codeName(code: Code): string {
