@@ -15,6 +15,7 @@ export interface OpenFile {
   truncate(size: number): Promise<void>;
   /** Makes the file's bytes and size durable. After a failure nothing about its unsynced bytes is known. */
   sync(): Promise<void>;
+  /** May be called again. */
   close(): Promise<void>;
 }
 

@@ -32,6 +32,7 @@ function failedWith(error: unknown, ...codes: string[]): boolean {
 
 class NodeFile implements OpenFile {
   #cutSinceSync = false;
+  #closing: Promise<void> | undefined;
 
   constructor(
     readonly path: string,
@@ -77,8 +78,10 @@ class NodeFile implements OpenFile {
     await call<void>('syncing', this.path, (done) => sync(this.fd, done));
   }
 
+  /** A second close must not close whatever has the descriptor by then. */
   close(): Promise<void> {
-    return call<void>('closing', this.path, (done) => fs.close(this.fd, done));
+    this.#closing ??= call<void>('closing', this.path, (done) => fs.close(this.fd, done));
+    return this.#closing;
   }
 }
 

@@ -6,14 +6,15 @@ import type { OpenFile } from './file-system.js';
 
 export class ScanWindow {
   readonly #file: OpenFile;
-  readonly #buffer = new Uint8Array(limits.scanWindowBytes);
+  readonly #buffer: Uint8Array;
   #start = 0;
   #end = 0;
   /** Where there is nothing more to read: the end that was asked for, or the end of the file once it was met. */
   #limit: number;
 
-  constructor(file: OpenFile, end: number) {
+  constructor(file: OpenFile, start: number, end: number) {
     this.#file = file;
+    this.#buffer = new Uint8Array(Math.max(0, Math.min(limits.scanWindowBytes, end - start)));
     this.#limit = end;
   }
 

@@ -44,7 +44,8 @@ export async function scanSealed(
   visit: (record: ScannedRecord) => void | Promise<void>,
   onDamage: (stretch: DamagedStretch) => void,
 ): Promise<ScanReport> {
-  const window = new ScanWindow(segment.file, segment.end);
+  let offset = Math.max(start, segmentHeaderAreaBytes);
+  const window = new ScanWindow(segment.file, offset, segment.end);
   let records = 0;
   let damagedBytes = 0;
   let damagedStretches = 0;
@@ -56,7 +57,6 @@ export async function scanSealed(
     onDamage({ segment: segment.id, start: damagedFrom, end });
     damagedFrom = undefined;
   };
-  let offset = Math.max(start, segmentHeaderAreaBytes);
   while (offset < segment.end) {
     if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
     const record = recordAt(window, segment, offset);
@@ -81,8 +81,8 @@ export async function scanTail(
   start: number,
   visit: (record: ScannedRecord) => void,
 ): Promise<number> {
-  const window = new ScanWindow(segment.file, segment.end);
   let offset = Math.max(start, segmentHeaderAreaBytes);
+  const window = new ScanWindow(segment.file, offset, segment.end);
   while (offset < segment.end) {
     if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
     const record = recordAt(window, segment, offset);

@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { CairnError } from '../../src/base/errors.js';
+import type { OpenFile } from '../../src/log/file-system.js';
+import { FaultFileSystem, type Operation } from '../support/fault-file-system.js';
+import { append, idsOf, numbered, openLog, payloadOf, readPayload, segmentPath } from './harness.js';
+
+/** Files whose next write reaches the disk as a whole and fails all the same. */
+class DeceitfulFileSystem extends FaultFileSystem {
+  failsNextWrite = false;
+  failsCuts = false;
+
+  override async create(path: string): Promise<OpenFile> {
+    const file = await super.create(path);
+    return {
+      ...file,
+      write: async (pieces, position) => {
+        await file.write(pieces, position);
+        if (!this.failsNextWrite) return;
+        this.failsNextWrite = false;
+        throw new CairnError('no_space', 'the disk is full');
+      },
+      truncate: async (size) => {
+        if (this.failsCuts) throw new CairnError('storage', 'the file cannot be cut');
+        await file.truncate(size);
+      },
+    };
+  }
+}
+
+const failing = (wanted: Operation['name'], fault: 'io_error' | 'no_space') => (operation: Operation) =>
+  operation.name === wanted ? fault : undefined;
+
+describe('a failed write', () => {
+  it.each([{ cut: 'works' }, { cut: 'fails' }])(
+    'leaves no record behind, not even whole ones behind a shorter record, when the cut $cut',
+    async ({ cut }) => {
+      const fs = new DeceitfulFileSystem();
+      fs.failsCuts = cut === 'fails';
+      const { log } = await openLog(fs);
+      await append(log, numbered(1));
+      fs.failsNextWrite = true;
+      // 2 is longer than 5 will be; 3 and 4 lie whole behind it, and could be found again.
+      const rejected = await Promise.allSettled([
+        append(log, numbered(2, 3000)),
+        append(log, numbered(3, 0)),
+        append(log, numbered(4, 0)),
+      ]);
+      expect(rejected.map((result) => result.status === 'rejected' && result.reason.code)).toEqual(
+        Array(3).fill('no_space'),
+      );
+      await append(log, numbered(5, 10));
+      expect(log.segments()).toHaveLength(cut === 'works' ? 1 : 2);
+      log.roll();
+      await append(log, numbered(6));
+      await log.close();
+
+      const again = await openLog(fs);
+      expect(idsOf(again.visited)).toEqual([1, 5, 6]);
+      const scanned: number[] = [];
+      for (const { id } of again.log.segments().filter(({ sealed }) => sealed)) {
+        const report = await again.log.scan(id, (record) => void scanned.push(...idsOf([record])));
+        expect(report.damagedBytes).toBe(0);
+      }
+      expect(scanned).toEqual([1, 5]);
+      await again.log.close();
+    },
+  );
+
+  it('stays forgotten when the segment that knew the end is removed', async () => {
+    const fs = new DeceitfulFileSystem();
+    fs.failsCuts = true;
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    fs.failsNextWrite = true;
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'no_space' });
+    await append(log, numbered(3));
+    log.roll();
+    await append(log, numbered(4));
+    await log.remove(2);
+    const after = await openLog(fs.crash(1));
+    expect(idsOf(after.visited)).toEqual([1, 4]);
+  });
+
+  it('of the header of a new segment rejects, and the next append tries again', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    log.roll();
+    fs.inject = failing('write', 'no_space');
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'no_space' });
+    fs.inject = failing('create', 'io_error');
+    await expect(append(log, numbered(3))).rejects.toMatchObject({ code: 'storage' });
+    fs.inject = () => undefined;
+    const place = await append(log, numbered(4));
+    expect(place.segment).toBe(4);
+    for (let seed = 0; seed < 20; seed++) {
+      expect(idsOf((await openLog(fs.crash(seed))).visited)).toEqual([1, 4]);
+    }
+  });
+
+  it('does not pile up segments while the disk stays full', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    fs.inject = failing('write', 'no_space');
+    for (let i = 0; i < 10; i++) {
+      await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'no_space' });
+    }
+    expect(fs.paths()).toEqual([segmentPath(1)]);
+    fs.inject = () => undefined;
+    const place = await append(log, numbered(3, 500));
+    expect(await readPayload(log, place)).toEqual(payloadOf(3, 500));
+  });
+});
+
+describe('a failed sync', () => {
+  it('poisons: every later append is refused, reads go on, and it is said once', async () => {
+    const fs = new FaultFileSystem();
+    const told: CairnError[] = [];
+    const { log } = await openLog(fs, { onPoisoned: (error) => told.push(error) });
+    const place = await append(log, numbered(1));
+    const { end } = log;
+    fs.inject = failing('sync', 'io_error');
+    const batch = [append(log, numbered(2)), append(log, numbered(3))];
+    for (const appended of batch) await expect(appended).rejects.toMatchObject({ code: 'storage' });
+    fs.inject = () => undefined;
+    await expect(append(log, numbered(4))).rejects.toMatchObject({ code: 'storage' });
+    await expect(log.remove(1)).rejects.toMatchObject({ code: 'storage' });
+    await log.waitForRoom();
+    expect(log.end).toEqual(end);
+    expect(told.map(({ code }) => code)).toEqual(['storage']);
+    expect(await readPayload(log, place)).toEqual(payloadOf(1, 100));
+    await log.close();
+    const { visited } = await openLog(fs.crash(3));
+    expect(idsOf(visited)[0]).toBe(1);
+  });
+
+  it.each(['sync', 'syncDirectory'] as const)('poisons while a segment begins (%s)', async (name) => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    fs.inject = failing(name, 'io_error');
+    await expect(append(log, numbered(1))).rejects.toMatchObject({ code: 'storage' });
+    fs.inject = () => undefined;
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'storage' });
+  });
+
+  it("of 'memory' mode poisons too, what waits included", async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs, { durability: 'memory' });
+    await append(log, numbered(1));
+    fs.inject = failing('sync', 'io_error');
+    const waiting = append(log, numbered(2));
+    const [synced, appended] = await Promise.allSettled([log.sync(), waiting]);
+    expect([synced.status, appended.status]).toEqual(['rejected', 'rejected']);
+    await expect(append(log, numbered(3))).rejects.toMatchObject({ code: 'storage' });
+  });
+
+  it('of the tail fails the open', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    const crashed = fs.crash(1);
+    crashed.inject = failing('sync', 'io_error');
+    await expect(openLog(crashed)).rejects.toMatchObject({ code: 'storage' });
+  });
+});
