@@ -23,8 +23,8 @@ export const limits = {
   segmentBytesTarget: 256 * mib,
   /** Records that compaction has under way at once. */
   compactionAppendsMax: 256,
-  /** Rows of the index read in one step. */
-  indexReadRowsMax: 2000,
+  /** Rows of the index read or changed in one step. */
+  indexStepRowsMax: 1000,
   /** Bytes of the saved table written or read in one step. */
   tablePieceBytesMax: mib,
   /** Bytes of records that one group commit writes. */

@@ -1,13 +1,14 @@
 // The index in LevelDB. One process holds the directory at a time; every batch is synced. LevelDB may lose its last batches
 // in a crash, and after damage any of them: what is lost in the middle is found by the state value (see index-row.ts).
 
-import { rename, rm } from 'node:fs/promises';
+import { access, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Level } from 'level';
-import { type BlobHash, hashHex } from '../base/digest.js';
+import type { BlobHash } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { LogPosition } from '../log/record.js';
-import type { IndexChange, IndexDb, IndexEntry } from './index-db.js';
+import type { IndexChange, IndexDb, IndexEntry, IndexHome } from './index-db.js';
 import {
   decodeRow,
   decodeRowKey,
@@ -27,19 +28,23 @@ import {
   stateKey,
 } from './index-row.js';
 
-type Database = Level<Uint8Array, Uint8Array>;
+/**
+ * LevelDB aborts the process over some damaged tables. This file is there while all rows are read, so that the next start
+ * takes the index for damaged instead of dying the same way.
+ */
+const walkMarker = 'WALK';
 
-interface RowChange {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-}
+type Database = Level<Uint8Array, Uint8Array>;
 
 export class LevelIndex implements IndexDb {
   readonly #db: Database;
+  readonly #walkMarker: string;
+  #walks = 0;
   #applying = false;
 
-  private constructor(db: Database) {
+  private constructor(db: Database, directory: string) {
     this.#db = db;
+    this.#walkMarker = join(directory, walkMarker);
   }
 
   /**
@@ -47,11 +52,14 @@ export class LevelIndex implements IndexDb {
    * process has it open.
    */
   static async open(directory: string): Promise<LevelIndex> {
+    if (await exists(join(directory, walkMarker))) {
+      throw new CairnError('corrupt', `the process died while it read the index ${directory}`);
+    }
     const db: Database = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view' });
     try {
       await db.open();
       await checkFormat(db);
-      return new LevelIndex(db);
+      return new LevelIndex(db, directory);
     } catch (error) {
       await db.close();
       throw translate(error, `the index ${directory}`);
@@ -77,28 +85,30 @@ export class LevelIndex implements IndexDb {
     assert(!this.#applying, 'batches are applied one at a time');
     this.#applying = true;
     try {
-      await this.#guard(() => this.#applyRows(toRowChanges(changes), position));
+      await this.#guard(() => this.#applyRows(changes, position));
     } finally {
       this.#applying = false;
     }
   }
 
-  async #applyRows(changes: readonly RowChange[], position: LogPosition | undefined): Promise<void> {
-    const [oldState, ...oldValues] = await this.#db.getMany([stateKey, ...changes.map(({ key }) => key)]);
-    let { count, sum } = oldState === undefined ? emptyState : decodeState(oldState);
+  async #applyRows(changes: readonly IndexChange[], position: LogPosition | undefined): Promise<void> {
+    let { count, sum } = await readState(this.#db);
     const batch = this.#db.batch();
-    for (const [i, { key, value }] of changes.entries()) {
-      const oldValue = oldValues[i];
-      if (oldValue !== undefined) {
-        count -= 1;
-        sum -= rowChecksum(oldValue);
-      }
-      if (value === undefined) {
-        batch.del(key);
-      } else {
-        count += 1;
-        sum += rowChecksum(value);
-        batch.put(key, value);
+    const inBatch = new Map<string, Uint8Array | undefined>();
+    for (let i = 0; i < changes.length; i += limits.indexStepRowsMax) {
+      const step = changes.slice(i, i + limits.indexStepRowsMax);
+      const keys = step.map(({ hash }) => encodeRowKey(hash));
+      const stored = await this.#db.getMany(keys);
+      for (const [k, { row }] of step.entries()) {
+        const key = keys[k]!;
+        const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+        const old = inBatch.has(name) ? inBatch.get(name) : stored[k];
+        const value = row && encodeRow(key, row);
+        count += (value === undefined ? 0 : 1) - (old === undefined ? 0 : 1);
+        sum += (value === undefined ? 0 : rowChecksum(value)) - (old === undefined ? 0 : rowChecksum(old));
+        if (value === undefined) batch.del(key);
+        else batch.put(key, value);
+        inBatch.set(name, value);
       }
     }
     batch.put(stateKey, encodeState({ position, count, sum: modulo32(sum) }));
@@ -107,6 +117,7 @@ export class LevelIndex implements IndexDb {
 
   async *entries(): AsyncIterable<readonly IndexEntry[]> {
     this.#refuseWhenClosed();
+    await this.#beginWalk();
     // One iterator is one snapshot: the state it meets first is that of the rows that follow.
     const iterator = this.#db.iterator({ gte: firstKey, lt: keysEnd });
     let state = emptyState;
@@ -114,7 +125,7 @@ export class LevelIndex implements IndexDb {
     let sum = 0;
     try {
       for (;;) {
-        const pairs = await this.#guard(() => iterator.nextv(limits.indexReadRowsMax));
+        const pairs = await this.#guard(() => iterator.nextv(limits.indexStepRowsMax));
         if (pairs.length === 0) break;
         const entries: IndexEntry[] = [];
         for (const [key, value] of pairs) {
@@ -130,6 +141,7 @@ export class LevelIndex implements IndexDb {
       }
     } finally {
       await iterator.close();
+      await this.#endWalk();
     }
     if (count !== state.count || sum !== state.sum) {
       throw new CairnError('corrupt', `the index holds ${count} rows, and they are not the ${state.count} written`);
@@ -140,6 +152,16 @@ export class LevelIndex implements IndexDb {
     const from = after === undefined ? { gte: firstRowKey } : { gt: encodeRowKey(after) };
     const pairs = await this.#guard(() => this.#db.iterator({ ...from, lt: keysEnd, limit }).all());
     return pairs.map(([key, value]) => ({ hash: decodeRowKey(key), row: decodeRow(key, value) }));
+  }
+
+  async #beginWalk(): Promise<void> {
+    this.#walks += 1;
+    await this.#guard(() => writeFile(this.#walkMarker, ''));
+  }
+
+  async #endWalk(): Promise<void> {
+    this.#walks -= 1;
+    if (this.#walks === 0) await rm(this.#walkMarker, { force: true }).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -160,6 +182,13 @@ export class LevelIndex implements IndexDb {
   }
 }
 
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function checkFormat(db: Database): Promise<void> {
   const [format] = await db.getMany([formatKey]);
   if (format === undefined) {
@@ -174,16 +203,6 @@ async function checkFormat(db: Database): Promise<void> {
 async function readState(db: Database): Promise<IndexState> {
   const [value] = await db.getMany([stateKey]);
   return value === undefined ? emptyState : decodeState(value);
-}
-
-/** The last change of each hash. */
-function toRowChanges(changes: readonly IndexChange[]): RowChange[] {
-  const last = new Map<string, RowChange>();
-  for (const { hash, row } of changes) {
-    const key = encodeRowKey(hash);
-    last.set(hashHex(hash), { key, value: row && encodeRow(key, row) });
-  }
-  return [...last.values()];
 }
 
 function modulo32(value: number): number {
@@ -213,4 +232,9 @@ function rootCause(error: unknown): { code: unknown; message: string } {
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
   if (!(root instanceof Error)) return { code: undefined, message: String(root) };
   return { code: 'code' in root ? root.code : undefined, message: root.message };
+}
+
+/** An index in LevelDB under this directory. */
+export function levelIndexHome(directory: string): IndexHome {
+  return { open: () => LevelIndex.open(directory), destroy: () => LevelIndex.destroy(directory) };
 }
