@@ -1,0 +1,63 @@
+// Runs subjects that do the same work in different ways, and compares them. Runs of the subjects alternate, so that a
+// machine that slows down slows all of them; a warm-up run of each is thrown away.
+
+export interface Subject {
+  readonly name: string;
+  /** The least ratio to the yardstick that the project asks of itself. */
+  readonly budget?: number;
+  /** Before each run, outside the measured time. */
+  prepare?(): Promise<void>;
+  /** Does the work and answers how much of it was done, in the scenario's unit. */
+  run(): Promise<number>;
+}
+
+export interface Scenario {
+  readonly title: string;
+  /** What is counted, per second. */
+  readonly unit: string;
+  /** Yardsticks first. */
+  readonly subjects: readonly Subject[];
+  /** How many of the subjects are yardsticks; ratios are to the slowest of them. */
+  readonly yardstickCount: number;
+  close(): Promise<void>;
+}
+
+export interface Measurement {
+  readonly subject: Subject;
+  /** Per second. */
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+export async function measure(scenario: Scenario, runs: number): Promise<Measurement[]> {
+  const rates = scenario.subjects.map((): number[] => []);
+  for (let round = -1; round < runs; round++) {
+    for (const [index, subject] of scenario.subjects.entries()) {
+      await subject.prepare?.();
+      const start = performance.now();
+      const amount = await subject.run();
+      const rate = amount / ((performance.now() - start) / 1000);
+      if (round >= 0) rates[index]!.push(rate);
+    }
+  }
+  return scenario.subjects.map((subject, index) => {
+    const sorted = rates[index]!.sort((a, b) => a - b);
+    const middle = Math.floor(sorted.length / 2);
+    const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+    return { subject, median, lowest: sorted[0]!, highest: sorted.at(-1)! };
+  });
+}
+
+/** So many tasks at once until `count` have been done. */
+export async function concurrently(
+  width: number,
+  count: number,
+  task: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await task(next++);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}

@@ -1,0 +1,101 @@
+// Durable writes of small blobs by 16 writers at once. The yardstick does by hand what a store of one file for each blob
+// has to: write to a temporary name, sync, rename, sync the directory.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { createClient } from '@connectrpc/connect';
+import { hashHex } from '../src/base/digest.js';
+import { digestBlob, hashBytes } from '../src/blake3/hasher.js';
+import { openNodeTransport } from '../src/client/node-transport.js';
+import { encodeDigest } from '../src/client/wire.js';
+import { BlobService } from '../src/gen/cairn/v1/blob_service_pb.js';
+import { UploadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.js';
+import { concurrently, type Scenario } from './harness.js';
+import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
+import { openBenchStore } from './local-store.js';
+import { spawnCairn } from './processes.js';
+
+const blobBytes = 4096;
+const writers = 16;
+const blobsPerBatch = 64;
+
+export async function smallWrites(directory: string, blobCount: number): Promise<Scenario> {
+  const store = await openBenchStore(join(directory, 'local'));
+  const server = await spawnCairn(join(directory, 'served'));
+  const transport = openNodeTransport(server.url);
+  const service = createClient(BlobService, transport.transport);
+  const session = await openSession(server.url);
+  const files = join(directory, 'files');
+  await mkdir(files);
+
+  // New blobs for every run: writing what is there already costs nothing.
+  let blobs: Uint8Array[] = [];
+  const prepare = async () => {
+    const bytes = randomBytes(blobBytes * blobCount);
+    blobs = Array.from({ length: blobCount }, (_, i) => bytes.subarray(i * blobBytes, (i + 1) * blobBytes));
+  };
+
+  const writeFile = async (index: number) => {
+    const bytes = blobs[index]!;
+    const name = hashHex(hashBytes(bytes));
+    const folder = join(files, name.slice(0, 2));
+    await mkdir(folder, { recursive: true });
+    const file = await open(join(folder, `${name}.new`), 'wx');
+    await file.write(bytes);
+    await file.datasync();
+    await file.close();
+    await rename(join(folder, `${name}.new`), join(folder, name));
+    const parent = await open(folder);
+    await parent.sync();
+    await parent.close();
+  };
+  const writeBatch = async (index: number) => {
+    const batch = blobs.slice(index * blobsPerBatch, (index + 1) * blobsPerBatch);
+    const items = batch.map((data) => ({ digest: encodeDigest(digestBlob(data)), data }));
+    const { items: answers } = await service.batchWrite({ items });
+    const failed = answers.find(({ status }) => status !== undefined && status.code !== 0);
+    if (failed !== undefined) throw new Error(failed.status?.message);
+  };
+  const uploadOne = async (index: number) => {
+    const chunk = blobs[index]!;
+    const metadata = { digest: encodeDigest(digestBlob(chunk)) };
+    const messages = [
+      create(UploadRequestSchema, { payload: { case: 'metadata', value: metadata } }),
+      create(UploadRequestSchema, { payload: { case: 'chunk', value: chunk } }),
+    ].map((message) => envelope(toBinary(UploadRequestSchema, message)));
+    await exchange(session, grpcHeaders('/zako.v1.transport.Transport/Upload'), messages);
+  };
+  const times = (count: number, task: (index: number) => Promise<void>) => async () => {
+    await concurrently(writers, count, task);
+    return blobCount;
+  };
+
+  return {
+    title: `Small blobs: durable writes of ${blobBytes} bytes, ${writers} at once`,
+    unit: 'blobs',
+    yardstickCount: 1,
+    subjects: [
+      { name: 'one synced file for each blob, with its directory', prepare, run: times(blobCount, writeFile) },
+      {
+        name: 'LocalStore.write',
+        prepare,
+        run: times(blobCount, async (index) => void (await store.write(blobs[index]!))),
+      },
+      {
+        name: `BatchWrite over gRPC, ${blobsPerBatch} blobs a call`,
+        budget: 5,
+        prepare,
+        run: times(blobCount / blobsPerBatch, writeBatch),
+      },
+      { name: 'Upload over gRPC, one blob a call', prepare, run: times(blobCount, uploadOne) },
+    ],
+    close: async () => {
+      session.close();
+      transport.close();
+      await server.close();
+      await store.close();
+    },
+  };
+}

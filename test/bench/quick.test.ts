@@ -1,0 +1,15 @@
+// The bench still runs. How fast it is says nothing here.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { projectRoot } from '../support/source-tree.js';
+
+it('runs every scenario to its end', async () => {
+  const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'bench', '--', '--quick'], {
+    cwd: projectRoot,
+    timeout: 90_000,
+  });
+  const titles = [...stdout.matchAll(/^## (\w+)/gm)].map(([, title]) => title);
+  expect(titles).toEqual(['Small', 'Download', 'Upload', 'Negotiate']);
+}, 100_000);
