@@ -25,6 +25,8 @@ export const limits = {
   compactionAppendsMax: 256,
   /** Rows of the index read or changed in one step. */
   indexStepRowsMax: 1000,
+  /** Length of the CAIRN file of a data directory. */
+  storeFileBytesMax: 4096,
   /** Bytes of the saved table written or read in one step. */
   tablePieceBytesMax: mib,
   /** Bytes of records that one group commit writes. */

@@ -32,3 +32,11 @@ export interface IndexDb {
   /** Waits for calls under way; later ones fail with `unavailable`. */
   close(): Promise<void>;
 }
+
+/** Where an index lives; it can be thrown away and made anew. */
+export interface IndexHome {
+  /** Makes it where there is none. `corrupt` when what is there cannot be used. */
+  open(): Promise<IndexDb>;
+  /** It must not be open. Absent is no error. */
+  destroy(): Promise<void>;
+}

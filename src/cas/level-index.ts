@@ -161,6 +161,7 @@ export class LevelIndex implements IndexDb {
 
   async #endWalk(): Promise<void> {
     this.#walks -= 1;
+    // A marker that stays costs one rebuild.
     if (this.#walks === 0) await rm(this.#walkMarker, { force: true }).catch(() => {});
   }
 

@@ -1,6 +1,7 @@
 // How the server is put together, from the store up to the request listeners. Nothing listens yet, and nothing here has
 // a default: see `config.ts`.
 
+import { join } from 'node:path';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
@@ -13,9 +14,12 @@ import { ServingState } from '../api/rpc/serving-state.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import type { BlobStore } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
+import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
-import { MemoryStore } from '../cas/memory-store.js';
+import { levelIndexHome } from '../cas/level-index.js';
 import { MeteredStore } from '../cas/metered-store.js';
+import { openLocalStore } from '../cas/open-local-store.js';
+import { nodeFileSystem } from '../log/node-file-system.js';
 import type { ListenAddress, ServerConfig } from './config.js';
 import type { createLogger } from './logger.js';
 
@@ -39,7 +43,7 @@ export interface Composition {
 }
 
 export async function compose({ config, logger, clock, random, connections }: ComposeParts): Promise<Composition> {
-  const opened = config.store ?? (await openStore(config));
+  const opened = config.store ?? (await openStore({ config, logger, clock, random }));
   const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
   const metrics = createMetrics({
     usage: () => opened.usage(),
@@ -92,7 +96,17 @@ export async function compose({ config, logger, clock, random, connections }: Co
   };
 }
 
-/** The store in the data directory. (In memory until the one on disk is plugged in here.) */
-async function openStore(_config: ServerConfig): Promise<BlobStore> {
-  return new MemoryStore();
+/** The store in the data directory. */
+function openStore({ config, logger, clock, random }: Omit<ComposeParts, 'connections'>): Promise<BlobStore> {
+  return openLocalStore({
+    directory: config.data,
+    fs: nodeFileSystem,
+    index: levelIndexHome(join(config.data, 'index')),
+    durability: config.durability,
+    segmentBytesTarget: limits.segmentBytesTarget,
+    maintenanceIntervalMilliseconds: config.maintenanceIntervalMilliseconds,
+    clock,
+    random,
+    report: (level, message, details) => logger[level](details, message),
+  });
 }

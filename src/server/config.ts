@@ -23,6 +23,8 @@ export interface ServerConfig {
   readonly data: string;
   /** What an answered write has reached. */
   readonly durability: Durability;
+  /** Pause between rounds of what the store does by itself: writing its index, compacting its log. */
+  readonly maintenanceIntervalMilliseconds: number;
   /** Slices of one question about missing blobs that are looked up at once. */
   readonly negotiateConcurrency: number;
   /** How many transfers a client is advised to run at once. */
@@ -50,6 +52,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
     data: './cairn-data',
     durability: 'disk',
+    maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),
     recommendedConcurrency: availableParallelism(),
     transportTokens: 'optional',

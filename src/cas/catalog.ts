@@ -1,0 +1,153 @@
+// Which blobs there are and where: the exact table in memory, the bytes in use of each segment, and the LevelDB index
+// that follows lazily. Rows change only when their record is durable, in log order, by calls that finish in one step;
+// so at any moment the table is what a replay of the log up to its end would give, but for deletions under way.
+// One flush at a time writes the changed rows and the log position they belong to as one synced batch.
+
+import { type BlobHash, type Digest, hashHex, toDigest } from '../base/digest.js';
+import type { LogPosition } from '../log/record.js';
+import { blobRecordBytes } from './blob-records.js';
+import { type BlobRow, type BlobTable, shardCount } from './blob-table.js';
+import type { IndexChange, IndexDb } from './index-db.js';
+import { SegmentUsage } from './segment-usage.js';
+
+/** What the catalog needs of the log it follows. */
+export interface CatalogLog {
+  /** Every record before it has been told to the catalog, and none after it. */
+  end(): LogPosition;
+  /** Makes everything before the current end durable, files that records refer to included. */
+  makeDurable(): Promise<void>;
+}
+
+export class Catalog {
+  readonly usage = new SegmentUsage();
+  readonly #table: BlobTable;
+  readonly #index: IndexDb;
+  readonly #log: CatalogLog;
+  readonly #changed = new Map<string, BlobHash>();
+  /** Rows out of sight whose tombstones are not durable yet; the index still has to say that they exist. */
+  readonly #condemned = new Map<string, BlobRow>();
+  #flushing: Promise<void> | undefined;
+
+  constructor(table: BlobTable, index: IndexDb, log: CatalogLog) {
+    this.#table = table;
+    this.#index = index;
+    this.#log = log;
+    table.forEach((_hash, row) => {
+      this.usage.addBlob(row.segment, blobRecordBytes(row));
+    });
+  }
+
+  get table(): BlobTable {
+    return this.#table;
+  }
+
+  /** Rows that the index does not have yet. */
+  get changedCount(): number {
+    return this.#changed.size;
+  }
+
+  find(hash: BlobHash): BlobRow | undefined {
+    return this.#table.get(hash);
+  }
+
+  has(hash: BlobHash): boolean {
+    return this.#table.sizeOf(hash) >= 0;
+  }
+
+  /** The index may not have what the table says of this blob. */
+  touch(hash: BlobHash): void {
+    this.#changed.set(hashHex(hash), hash);
+  }
+
+  /** Says where a blob is from now on. */
+  place(hash: BlobHash, row: BlobRow): void {
+    const old = this.#table.get(hash);
+    if (old !== undefined) this.usage.removeBlob(old.segment, blobRecordBytes(old));
+    this.#table.set(hash, row);
+    this.usage.addBlob(row.segment, blobRecordBytes(row));
+    this.touch(hash);
+  }
+
+  /** Takes a blob out of sight; `forget` or `restore` must follow. */
+  condemn(hash: BlobHash, row: BlobRow): void {
+    this.#table.delete(hash);
+    this.usage.removeBlob(row.segment, blobRecordBytes(row));
+    this.#condemned.set(hashHex(hash), row);
+  }
+
+  /** The condemned blob's tombstone is durable. */
+  forget(hash: BlobHash): void {
+    const hex = hashHex(hash);
+    this.#condemned.delete(hex);
+    this.#changed.set(hex, hash);
+  }
+
+  /** The condemned blob's tombstone could not be written: it is back, unless it was stored again meanwhile. */
+  restore(hash: BlobHash): void {
+    const hex = hashHex(hash);
+    const row = this.#condemned.get(hex);
+    this.#condemned.delete(hex);
+    if (row !== undefined && !this.has(hash)) this.place(hash, row);
+  }
+
+  /** Removes a row that turned out to be wrong while the store was being opened. */
+  drop(hash: BlobHash): void {
+    const row = this.#table.get(hash);
+    if (row === undefined) return;
+    this.condemn(hash, row);
+    this.forget(hash);
+  }
+
+  /** Brings the index up to date. Calls while one runs share the next one. */
+  async flush(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing;
+    if (this.#changed.size === 0) return;
+    this.#flushing = this.#flushOnce().finally(() => {
+      this.#flushing = undefined;
+    });
+    await this.#flushing;
+  }
+
+  async #flushOnce(): Promise<void> {
+    const position = this.#log.end();
+    const changes: IndexChange[] = [];
+    const written = new Map(this.#changed);
+    for (const [hex, hash] of written) {
+      changes.push({ hash, row: this.#table.get(hash) ?? this.#condemned.get(hex) });
+    }
+    this.#changed.clear();
+    try {
+      await this.#log.makeDurable();
+      await this.#index.apply(changes, position);
+    } catch (error) {
+      for (const [hex, hash] of written) this.#changed.set(hex, hash);
+      throw error;
+    }
+  }
+
+  /** Blobs in order of hash, after a given one. */
+  async list(after: BlobHash | undefined, limit: number): Promise<Digest[]> {
+    await this.flush();
+    const found: Digest[] = [];
+    let from = after;
+    while (found.length < limit) {
+      const wanted = limit - found.length;
+      const entries = await this.#index.list(from, wanted);
+      for (const { hash, row } of entries) if (this.has(hash)) found.push(toDigest(hash, row.size));
+      from = entries.at(-1)?.hash;
+      if (entries.length < wanted) break;
+    }
+    return found;
+  }
+
+  /** Writes the whole table into an empty index. The position comes last, so that a crash in between leaves none. */
+  async writeWholeIndex(position: LogPosition): Promise<void> {
+    for (let shard = 0; shard < shardCount; shard++) {
+      const rows: IndexChange[] = [];
+      this.#table.forEachInShard(shard, (hash, row) => rows.push({ hash, row }));
+      if (rows.length > 0) await this.#index.apply(rows, undefined);
+    }
+    await this.#index.apply([], position);
+    this.#changed.clear();
+  }
+}

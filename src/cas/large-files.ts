@@ -1,0 +1,172 @@
+// Blobs in files of their own. A file is written under `temp/`, made durable, and renamed to
+// `large/<2 hex>/<64 hex>-<8 hex>`; the last part tells copies of one hash apart, so that a blob deleted while somebody
+// reads it and stored again meanwhile never meets its former self. The file holds the blob's bytes and nothing else.
+// Only a record in the log makes a file count: one without is left over from a crash, and swept.
+
+import { join } from 'node:path';
+import { type BlobHash, type Digest, hashHex, parseHash } from '../base/digest.js';
+import { CairnError } from '../base/errors.js';
+import { type Random, uniqueName } from '../base/random.js';
+import type { FileSystem, OpenFile } from '../log/file-system.js';
+
+const fileName = /^([0-9a-f]{64})-([0-9a-f]{8})$/;
+
+export interface LargeFileName {
+  readonly hash: BlobHash;
+  /** Tells this copy from others of the same hash. */
+  readonly file: number;
+}
+
+export class LargeFiles {
+  readonly #fs: FileSystem;
+  readonly #random: Random;
+  readonly #root: string;
+  readonly #temp: string;
+  /** Open handles by path. */
+  readonly #readers = new Map<string, number>();
+  /** Paths to unlink when their last reader closes. */
+  readonly #condemned = new Set<string>();
+  readonly #madeDirectories = new Set<string>();
+
+  private constructor(fs: FileSystem, random: Random, directory: string) {
+    this.#fs = fs;
+    this.#random = random;
+    this.#root = join(directory, 'large');
+    this.#temp = join(directory, 'temp');
+  }
+
+  /** Removes what unfinished writes of an earlier run left under `temp/`. */
+  static async open(fs: FileSystem, random: Random, directory: string): Promise<LargeFiles> {
+    const files = new LargeFiles(fs, random, directory);
+    await fs.removeDirectory(files.#temp);
+    await fs.makeDirectory(files.#temp);
+    return files;
+  }
+
+  pathOf({ hash, file }: LargeFileName): string {
+    const hex = hashHex(hash);
+    return join(this.#directoryOf(hex), `${hex}-${file.toString(16).padStart(8, '0')}`);
+  }
+
+  #directoryOf(hex: string): string {
+    return join(this.#root, hex.slice(0, 2));
+  }
+
+  createTemporary(): Promise<OpenFile> {
+    return this.#fs.create(join(this.#temp, uniqueName(this.#random)));
+  }
+
+  async removeTemporary(file: OpenFile): Promise<void> {
+    await file.close();
+    await this.#fs.remove(file.path);
+  }
+
+  /** Moves a temporary file, synced by the caller if that is promised, to its place; closes it. */
+  async adopt(temporary: OpenFile, hash: BlobHash): Promise<LargeFileName> {
+    const name = { hash, file: new DataView(this.#random.bytes(4).buffer).getUint32(0, true) };
+    const directory = this.#directoryOf(hashHex(hash));
+    if (!this.#madeDirectories.has(directory)) {
+      await this.#fs.makeDirectory(directory);
+      this.#madeDirectories.add(directory);
+    }
+    await temporary.close();
+    await this.#fs.rename(temporary.path, this.pathOf(name));
+    return name;
+  }
+
+  syncDirectory(hash: BlobHash): Promise<void> {
+    return this.#fs.syncDirectory(this.#directoryOf(hashHex(hash)));
+  }
+
+  /** Makes a file durable that was adopted without being synced. */
+  async sync(name: LargeFileName): Promise<void> {
+    const file = await this.#fs.open(this.pathOf(name), 'write');
+    if (file === undefined) return;
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.syncDirectory(name.hash);
+  }
+
+  /** Opens a file for reading; it is not unlinked before `release`. `corrupt` when it is gone or has another size. */
+  async acquire(name: LargeFileName, digest: Digest): Promise<OpenFile> {
+    const path = this.pathOf(name);
+    this.#readers.set(path, (this.#readers.get(path) ?? 0) + 1);
+    let file: OpenFile | undefined;
+    try {
+      file = await this.#fs.open(path, 'read');
+      if (file === undefined) throw new CairnError('corrupt', `${path} is missing`);
+      const size = await file.size();
+      if (size !== digest.size) throw new CairnError('corrupt', `${path} has ${size} bytes instead of ${digest.size}`);
+      return file;
+    } catch (error) {
+      await file?.close();
+      await this.#forgetReader(path);
+      throw error;
+    }
+  }
+
+  async release(file: OpenFile): Promise<void> {
+    await file.close();
+    await this.#forgetReader(file.path);
+  }
+
+  async #forgetReader(path: string): Promise<void> {
+    const left = this.#readers.get(path)! - 1;
+    if (left > 0) {
+      this.#readers.set(path, left);
+      return;
+    }
+    this.#readers.delete(path);
+    if (this.#condemned.delete(path)) await this.#fs.remove(path);
+  }
+
+  /** Unlinks a file now, or when its last reader is done. */
+  async condemn(name: LargeFileName): Promise<void> {
+    const path = this.pathOf(name);
+    if (this.#readers.has(path)) this.#condemned.add(path);
+    else await this.#fs.remove(path);
+  }
+
+  /**
+   * Removes what no record refers to; for the time after an unclean stop, before anything is written. `survivor` is given
+   * all files of one hash and answers which of them a record refers to, if any. Answers how many were removed.
+   */
+  async sweep(survivor: (copies: readonly LargeFileName[]) => Promise<number | undefined>): Promise<number> {
+    let removed = 0;
+    for (const prefix of await this.#fs.list(this.#root)) {
+      const byHash = groupByHash(await this.#namesIn(prefix));
+      for (const copies of byHash.values()) {
+        const kept = await survivor(copies);
+        for (const name of copies) {
+          if (name.file === kept) continue;
+          await this.condemn(name);
+          removed++;
+        }
+      }
+    }
+    return removed;
+  }
+
+  async #namesIn(prefix: string): Promise<LargeFileName[]> {
+    const names: LargeFileName[] = [];
+    for (const entry of await this.#fs.list(join(this.#root, prefix))) {
+      const parts = fileName.exec(entry);
+      if (parts !== null) names.push({ hash: parseHash(parts[1]!), file: Number.parseInt(parts[2]!, 16) });
+    }
+    return names;
+  }
+}
+
+function groupByHash(names: readonly LargeFileName[]): Map<string, LargeFileName[]> {
+  const groups = new Map<string, LargeFileName[]>();
+  for (const name of names) {
+    const hex = hashHex(name.hash);
+    const group = groups.get(hex);
+    if (group === undefined) groups.set(hex, [name]);
+    else group.push(name);
+  }
+  return groups;
+}

@@ -1,0 +1,83 @@
+// Opens a data directory as a `LocalStore`: takes its lock, recovers what it holds, and starts its maintenance. Closing
+// goes the other way: the index is brought up to date and the table saved, so that the next opening need not look far.
+
+import { join } from 'node:path';
+import type { Durability } from '../base/blob-store.js';
+import type { Clock } from '../base/clock.js';
+import type { CairnError } from '../base/errors.js';
+import type { Random } from '../base/random.js';
+import type { FileSystem } from '../log/file-system.js';
+import type { DamagedStretch } from '../log/scanner.js';
+import { Compactor } from './compactor.js';
+import type { IndexHome } from './index-db.js';
+import { LargeFiles } from './large-files.js';
+import { LocalStore } from './local-store.js';
+import { Maintenance } from './maintenance.js';
+import { type Recovered, recover, tablePath } from './recovery.js';
+import { openStoreFile } from './store-file.js';
+import type { StoreReport } from './store-report.js';
+import { saveTable } from './table-file.js';
+
+export interface LocalStoreOptions {
+  readonly directory: string;
+  readonly fs: FileSystem;
+  readonly index: IndexHome;
+  readonly durability: Durability;
+  readonly segmentBytesTarget: number;
+  /** Pause between rounds of index writing and compaction. */
+  readonly maintenanceIntervalMilliseconds: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly report: StoreReport;
+}
+
+/** `failed_precondition` when another process has the directory open, or a newer program wrote it. */
+export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
+  const { directory, fs, random, report } = options;
+  await fs.makeDirectory(directory);
+  const storeFile = await openStoreFile({ fs, directory, random });
+  try {
+    const files = await LargeFiles.open(fs, random, directory);
+    const log = {
+      ...options,
+      directory: join(directory, 'log'),
+      onPoisoned: (error: CairnError) => report('error', 'the store takes no more writes', { error }),
+      onDamage: (stretch: DamagedStretch) => report('error', 'a stretch of the log is damaged', { ...stretch }),
+    };
+    const recovered = await recover({ ...options, files, log });
+    return assemble(options, files, recovered, () => storeFile.release());
+  } catch (error) {
+    await storeFile.release();
+    throw error;
+  }
+}
+
+function assemble(
+  options: LocalStoreOptions,
+  files: LargeFiles,
+  { index, log, catalog, unsynced }: Recovered,
+  release: () => Promise<void>,
+): LocalStore {
+  const { directory, fs, durability, clock, report } = options;
+  const shutDown = async () => {
+    try {
+      await maintenance.stop();
+      await catalog.flush();
+      await log.close();
+      await saveTable(fs, tablePath(directory), catalog.table, log.end);
+    } finally {
+      await index.close();
+      await release();
+    }
+  };
+  const store = new LocalStore({ log, catalog, files, durability, unsynced, shutDown });
+  const compactor = new Compactor({ log, catalog, commits: store.commits });
+  const maintenance = new Maintenance({
+    catalog,
+    compactor,
+    clock,
+    intervalMilliseconds: options.maintenanceIntervalMilliseconds,
+    report,
+  });
+  return store;
+}

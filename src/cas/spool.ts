@@ -1,0 +1,120 @@
+// Takes in the bytes of one blob: hashes them, keeps up to `packedBlobBytesMax` in memory, and from there on writes them
+// to a temporary file with a checksum for each block. Nothing is visible until the store commits what came in.
+// Large pieces go to the file as they are, while the hash is computed beside the write; small ones are gathered first.
+// Between two pieces a spool holds at most `spoolBufferBytes`, so that a thousand stalled writers stay cheap.
+
+import type { Digest } from '../base/digest.js';
+import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { Hasher } from '../blake3/hash-engine.js';
+import { createHasher, digestBlob } from '../blake3/hasher.js';
+import { BlockChecksums } from '../log/block-checksums.js';
+import type { OpenFile } from '../log/file-system.js';
+import type { LargeFiles } from './large-files.js';
+
+export type Spooled =
+  | { readonly kind: 'packed'; readonly digest: Digest; readonly bytes: Uint8Array }
+  | { readonly kind: 'large'; readonly digest: Digest; readonly file: OpenFile; readonly checksums: Uint8Array };
+
+/** The part of a spool that exists once the blob is too large to be packed. */
+interface Spilled {
+  readonly file: OpenFile;
+  readonly hasher: Hasher;
+  readonly checksums: BlockChecksums;
+  position: number;
+}
+
+export class Spool {
+  readonly #files: LargeFiles;
+  /** Bytes after which the blob is certainly not what was announced. */
+  readonly #sizeMax: number;
+  #buffer: Uint8Array;
+  #buffered = 0;
+  #size = 0;
+  #spilled: Spilled | undefined;
+
+  constructor(files: LargeFiles, expect: Digest | undefined) {
+    this.#files = files;
+    this.#sizeMax = expect?.size ?? limits.blobBytesMax;
+    this.#buffer = new Uint8Array(Math.min(expect?.size ?? 4096, limits.spoolBufferBytes));
+  }
+
+  /** `digest_mismatch` or `too_large` as soon as there are more bytes than there can be. */
+  async take(piece: Uint8Array): Promise<void> {
+    this.#size += piece.length;
+    if (this.#size > this.#sizeMax) this.#refuseSize();
+    if (this.#buffered + piece.length <= limits.spoolBufferBytes) {
+      this.#gather(piece);
+      return;
+    }
+    await this.#flush();
+    if (piece.length > limits.spoolBufferBytes) await this.#spill(piece);
+    else this.#gather(piece);
+  }
+
+  #refuseSize(): never {
+    if (this.#sizeMax === limits.blobBytesMax) {
+      throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes`);
+    }
+    throw new CairnError('digest_mismatch', `expected ${this.#sizeMax} bytes, got more`);
+  }
+
+  #gather(piece: Uint8Array): void {
+    const needed = this.#buffered + piece.length;
+    if (needed > this.#buffer.length) {
+      const grown = new Uint8Array(Math.min(Math.max(needed, 2 * this.#buffer.length), limits.spoolBufferBytes));
+      grown.set(this.#buffer.subarray(0, this.#buffered));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(piece, this.#buffered);
+    this.#buffered = needed;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#buffered === 0) return;
+    const bytes = this.#buffer.subarray(0, this.#buffered);
+    this.#buffered = 0;
+    await this.#spill(bytes);
+  }
+
+  async #spill(bytes: Uint8Array): Promise<void> {
+    this.#spilled ??= {
+      file: await this.#files.createTemporary(),
+      hasher: createHasher(),
+      checksums: new BlockChecksums(),
+      position: 0,
+    };
+    const { file, hasher, checksums, position } = this.#spilled;
+    this.#spilled.position += bytes.length;
+    const written = file.write([bytes], position);
+    hasher.update(bytes);
+    checksums.update(bytes);
+    await written;
+  }
+
+  /** The whole blob. It is the caller's to commit, or to drop with `dropSpooled`. */
+  async finish(): Promise<Spooled> {
+    if (this.#spilled === undefined && this.#size <= limits.packedBlobBytesMax) {
+      const bytes = this.#buffer.subarray(0, this.#buffered);
+      return { kind: 'packed', digest: digestBlob(bytes), bytes };
+    }
+    await this.#flush();
+    const { file, hasher, checksums } = this.#spilled!;
+    this.#spilled = undefined;
+    return { kind: 'large', digest: hasher.digest(), file, checksums: checksums.finish() };
+  }
+
+  /** Ends an unfinished spool and removes what it wrote. Does nothing after `finish`. */
+  async discard(): Promise<void> {
+    const spilled = this.#spilled;
+    if (spilled === undefined) return;
+    this.#spilled = undefined;
+    spilled.hasher.discard();
+    await this.#files.removeTemporary(spilled.file);
+  }
+}
+
+/** Removes what a finished spool left in `temp/`, if anything. */
+export async function dropSpooled(files: LargeFiles, spooled: Spooled): Promise<void> {
+  if (spooled.kind === 'large') await files.removeTemporary(spooled.file);
+}
