@@ -122,7 +122,7 @@ export function createPort(parts: PortParts): Port {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     recognize(socket, parts.clock, parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax, (protocol) => {
-      // An HTTP/1.1 client may end its side when it has asked; an HTTP/2 session has no end but the connection's.
+      // Node's HTTP/1.1 server deals with half-open connections by itself; an HTTP/2 session would never notice.
       if (protocol === 'http2') socket.allowHalfOpen = false;
       // Another protocol finds its own server here.
       (protocol === 'http2' ? http2 : http1).emit('connection', socket);

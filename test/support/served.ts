@@ -2,6 +2,7 @@
 
 import type { BlobHandle, BlobStore } from '../../src/base/blob-store.js';
 import type { BlobHash } from '../../src/base/digest.js';
+import type { ByteRange } from '../../src/base/range.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { type ServerConfig, serverConfig } from '../../src/server/config.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
@@ -9,6 +10,8 @@ import { type RunningServer, startServer } from '../../src/server/server.js';
 /** Counts what is open. A read can be slowed down, or made to fail. */
 export class WatchedStore extends MemoryStore {
   openHandles = 0;
+  /** Called with each read that is asked for. */
+  onRead: (range: ByteRange) => void = () => {};
   /** Called before each read. */
   beforeRead: () => Promise<void> | void = () => {};
 
@@ -21,6 +24,7 @@ export class WatchedStore extends MemoryStore {
       digest: handle.digest,
       localPath: handle.localPath,
       read: async (range) => {
+        this.onRead(range);
         await this.beforeRead();
         if (!open) throw new Error('read after close');
         return handle.read(range);

@@ -55,15 +55,20 @@ export function createMetrics({ usage, connections, ignoredTokens }: MetricsPart
     buckets: durationBuckets,
     registers,
   });
-  const storedBytes = new Gauge({ name: 'cairn_store_bytes', help: 'Sum of the sizes of all blobs.', registers });
   new Gauge({
     name: 'cairn_store_blobs',
     help: 'Blobs in the store.',
     registers,
     async collect() {
-      const { blobs, bytes } = await usage();
-      this.set(blobs);
-      storedBytes.set(bytes);
+      this.set((await usage()).blobs);
+    },
+  });
+  new Gauge({
+    name: 'cairn_store_bytes',
+    help: 'Sum of the sizes of all blobs.',
+    registers,
+    async collect() {
+      this.set((await usage()).bytes);
     },
   });
   new Gauge({

@@ -25,7 +25,7 @@ export async function sendBlob(
 ): Promise<void> {
   const { response } = exchange;
   let headSent = false;
-  for await (const piece of readAhead(handle, parts)) {
+  for await (const piece of readAhead(handle, parts, exchange.signal)) {
     if (exchange.signal.aborted) return;
     if (!headSent) response.writeHead(status, headers);
     headSent = true;
@@ -38,7 +38,7 @@ export async function sendBlob(
 }
 
 /** The parts' bytes, the next piece being read while one is out. All reads have ended when this ends. */
-async function* readAhead(handle: BlobHandle, parts: readonly Part[]): AsyncGenerator<Uint8Array> {
+async function* readAhead(handle: BlobHandle, parts: readonly Part[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const pieces = cut(parts);
   const readNext = (): Promise<Uint8Array> | undefined => {
     const next = pieces.next();
@@ -52,7 +52,7 @@ async function* readAhead(handle: BlobHandle, parts: readonly Part[]): AsyncGene
   try {
     while (ahead !== undefined) {
       const piece = await ahead;
-      ahead = readNext();
+      ahead = signal.aborted ? undefined : readNext();
       yield piece;
     }
   } finally {
