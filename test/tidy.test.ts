@@ -38,9 +38,14 @@ const fileSystemRooms = ['log', 'cas', 'meta', 'server', 'cli'];
 const transportErrorRooms = ['api', 'client'];
 const clockAndRandom = ['src/base/clock.ts', 'src/base/random.ts'];
 /** Folders of test/ whose tests follow a theme instead of one source file. */
-const themedTestFolders = ['bench', 'conformance', 'e2e', 'fault', 'fuzz', 'server', 'sim', 'support'];
-/** Tests of a whole room: several implementations of one thing, against one list of answers. */
-const roomWideTests = ['test/blake3/vectors.test.ts'];
+const themedTestFolders = ['conformance', 'e2e', 'fault', 'fuzz', 'server', 'sim', 'support'];
+/** Tests of a whole room from outside: all its parts together, or several implementations against one list of answers. */
+const roomWideTests = [
+  'test/api/rpc/buf-curl.test.ts',
+  'test/api/rpc/wire.test.ts',
+  'test/blake3/vectors.test.ts',
+  'test/bench/quick.test.ts',
+];
 const linesMax = 500;
 
 const files = projectFiles();
