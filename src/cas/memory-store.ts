@@ -133,7 +133,7 @@ async function collect(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   refuseWhenCanceled(signal);
-  if (source instanceof Uint8Array) return source.slice();
+  if (source instanceof Uint8Array) return new Uint8Array(source);
   const reader = new Interruptible(source);
   const cancel = () =>
     reader.interrupt(new CairnError('canceled', 'the write was canceled', { cause: signal?.reason }));
@@ -146,7 +146,8 @@ async function collect(
       if (expect !== undefined && size > expect.size) {
         throw new CairnError('digest_mismatch', `expected ${expect.size} bytes, got more`);
       }
-      pieces.push(piece.slice());
+      // Not by `slice`, which shares memory when the piece is a `Buffer`.
+      pieces.push(new Uint8Array(piece));
     }
     return concatBytes(pieces);
   } finally {

@@ -4,7 +4,7 @@
 import { expect, it } from 'vitest';
 import type { BlobHandle, BlobStore, Durability } from '../../src/base/blob-store.js';
 import { type BlobHash, type Digest, hashHex } from '../../src/base/digest.js';
-import { type ErrorCode, errorCode } from '../../src/base/errors.js';
+import { CairnError, type ErrorCode, errorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
 import { seededRandom } from '../support/random.js';
 
@@ -28,6 +28,8 @@ export interface StoreSupports {
   readonly existedInRaces: boolean;
   /** A handle reads on after the blob was deleted. */
   readonly readsAfterDelete: boolean;
+  /** An error that a source throws comes out itself; otherwise as the cause of a `CairnError`, unless it is one. */
+  readonly sourceErrorsAsTheyAre: boolean;
   /** `usage` counts exactly; otherwise it is not asked. */
   readonly usage: boolean;
 }
@@ -169,9 +171,16 @@ export async function* piecesOf(pieces: Iterable<Uint8Array>): AsyncGenerator<Ui
   for (const piece of pieces) yield piece;
 }
 
-/** Pieces in one buffer that is overwritten as soon as the next piece is asked for. */
-export async function* reusedBuffer(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(pieceBytes);
+/**
+ * Pieces in one buffer that is overwritten as soon as the next piece is asked for. As files give them, it can be a
+ * `Buffer`, whose `slice` makes no copy.
+ */
+export async function* reusedBuffer(
+  bytes: Uint8Array,
+  pieceBytes: number,
+  kind: 'Uint8Array' | 'Buffer',
+): AsyncGenerator<Uint8Array> {
+  const buffer = kind === 'Buffer' ? Buffer.alloc(pieceBytes) : new Uint8Array(pieceBytes);
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     const piece = bytes.subarray(at, at + pieceBytes);
     buffer.set(piece);
@@ -179,6 +188,20 @@ export async function* reusedBuffer(bytes: Uint8Array, pieceBytes: number): Asyn
     buffer.fill(0xdd);
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** What a source threw is what its write fails with. */
+export async function expectSourceError(
+  { sourceErrorsAsTheyAre }: StoreSupports,
+  write: Promise<unknown>,
+  error: Error,
+): Promise<void> {
+  const failure = await write.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (sourceErrorsAsTheyAre || error instanceof CairnError) expect(failure).toBe(error);
+  else expect(failure).toMatchObject({ name: 'CairnError', cause: error });
 }
 
 /** Some pieces, then this error. */

@@ -11,6 +11,7 @@ import {
   codeOf,
   expectBlob,
   expectSameBytes,
+  expectSourceError,
   failingSource,
   itOn,
   listAll,
@@ -51,7 +52,7 @@ export function modelTests(subject: StoreUnderTest): void {
     let { store } = opened;
     for (let round = 0; round < 6 * testRounds(); round++) {
       const current = store;
-      await Promise.all(Array.from({ length: 24 }, () => disturb(current, random, random.pick(samples))));
+      await Promise.all(Array.from({ length: 24 }, () => disturb(subject, current, random, random.pick(samples))));
       if (opened.reopen !== undefined && random.chance(0.3)) store = await opened.reopen();
       await expectConsistent(subject, store, samples);
     }
@@ -59,7 +60,12 @@ export function modelTests(subject: StoreUnderTest): void {
 }
 
 /** One operation whose answer depends on what runs beside it, so only what holds in any order is checked. */
-async function disturb(store: BlobStore, random: SeededRandom, { digest, bytes }: Sample): Promise<void> {
+async function disturb(
+  subject: StoreUnderTest,
+  store: BlobStore,
+  random: SeededRandom,
+  { digest, bytes }: Sample,
+): Promise<void> {
   const choice = random.below(6);
   const pieces = randomSplit(random, bytes, bytes.length >> 1 || 1);
   if (choice <= 1) {
@@ -74,7 +80,7 @@ async function disturb(store: BlobStore, random: SeededRandom, { digest, bytes }
     expect(['ok', 'canceled']).toContain(await write);
   } else if (choice === 4) {
     const error = new Error('the source broke');
-    await expect(store.write(failingSource(pieces, error))).rejects.toBe(error);
+    await expectSourceError(subject, store.write(failingSource(pieces, error)), error);
   } else {
     const handle = await store.open(digest.hash);
     if (handle === undefined) return;
@@ -157,7 +163,7 @@ class ModelRun {
     const absent = digestBlob(blobOf(77, this.random.below(1000) + 1000));
     expect(await codeOf(this.#store.write(damaged, { expect: absent }))).toBe('digest_mismatch');
     const error = new Error('the source broke');
-    await expect(this.#store.write(failingSource([damaged], error))).rejects.toBe(error);
+    await expectSourceError(this.subject, this.#store.write(failingSource([damaged], error)), error);
   }
 
   async #delete(): Promise<void> {

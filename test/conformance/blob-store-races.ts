@@ -10,6 +10,7 @@ import {
   expectAbsent,
   expectBlob,
   expectSameDigest,
+  expectSourceError,
   failingSource,
   itOn,
   listAll,
@@ -117,7 +118,7 @@ export function raceTests(subject: StoreUnderTest): void {
         const canceled = codeOf(store.write(stalled.source, { expect: expected, signal: controller.signal }));
         await stalled.stalled;
         controller.abort();
-        await expect(broken).rejects.toBe(error);
+        await expectSourceError(subject, broken, error);
         expect(await canceled).toBe('canceled');
         expect(await wrong).toBe('digest_mismatch');
         stalled.release();

@@ -1,10 +1,18 @@
 // The blob store suite over every implementation, plain and decorated. A new one is one more row of `stores`.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BlobStore } from '../../src/base/blob-store.js';
 import { systemClock } from '../../src/base/clock.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { MeteredStore } from '../../src/cas/metered-store.js';
 import { VerifyingStore } from '../../src/cas/verifying-store.js';
+import { CairnClient } from '../../src/client/cairn-client.js';
+import { openNodeTransport } from '../../src/client/node-transport.js';
+import { RemoteStore } from '../../src/client/remote-store.js';
+import { openStoreIn } from '../support/local-store.js';
+import { serve } from '../support/served.js';
 import { blobStoreSuite } from './blob-store.js';
 import type { OpenedStore, StoreSupports } from './blob-store-kit.js';
 
@@ -26,6 +34,7 @@ const memory: Row = {
     answersOvertaken: false,
     existedInRaces: true,
     readsAfterDelete: true,
+    sourceErrorsAsTheyAre: true,
     usage: true,
   },
 };
@@ -50,7 +59,52 @@ const metered = (row: Row) =>
   decorated(row, 'MeteredStore', (store) => new MeteredStore({ store, clock: systemClock, observe: () => {} }));
 const verifying = (row: Row) => decorated(row, 'VerifyingStore', (store) => new VerifyingStore(store));
 
-// LocalStore and RemoteStore go here, as rows like the one of MemoryStore.
-const stores: Row[] = [memory, metered(memory), verifying(memory)];
+/** On the real disk of this machine. */
+const local: Row = {
+  name: 'LocalStore',
+  open: async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'cairn-conformance-'));
+    let store = await openStoreIn(directory);
+    return {
+      store,
+      async reopen() {
+        await store.close();
+        store = await openStoreIn(directory);
+        return store;
+      },
+      async close() {
+        await store.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  },
+  supports: {
+    durability: 'disk',
+    localPath: true,
+    answersOvertaken: true,
+    existedInRaces: true,
+    readsAfterDelete: true,
+    usage: true,
+  },
+};
+
+/** Through a server and a connection of its own for each store. */
+const remote: Row = {
+  name: 'RemoteStore',
+  open: async () => {
+    const { server, url } = await serve(new MemoryStore());
+    const store = new RemoteStore({ client: new CairnClient(openNodeTransport(url)), durability: 'memory' });
+    return {
+      store,
+      async close() {
+        await store.close();
+        await server.close();
+      },
+    };
+  },
+  supports: { ...memory.supports, existedInRaces: false, readsAfterDelete: false, sourceErrorsAsTheyAre: false },
+};
+
+const stores: Row[] = [memory, metered(memory), verifying(memory), local, metered(local), verifying(local), remote];
 
 for (const { name, open, supports } of stores) blobStoreSuite(name, open, supports);
