@@ -1,5 +1,5 @@
 // The client: blobs by digest, over RPC. All methods may be called concurrently, share one connection, take an
-// AbortSignal and fail with a `CairnError` alone; `unavailable` is what a server that cannot be reached looks like.
+// AbortSignal and fail with a `CairnError`, or with what the caller's own source threw; `unavailable` is what a server that cannot be reached looks like.
 
 import { type Client, createClient } from '@connectrpc/connect';
 import type { BlobSource, BlobStat, WriteResult } from '../base/blob-store.js';
@@ -17,6 +17,7 @@ import { batchRead, batchWrite } from './batch.js';
 import type { CallParts } from './call-parts.js';
 import { download } from './download.js';
 import { toCairnError } from './error-codes.js';
+import { interruptible } from './interruptible.js';
 import { negotiate } from './negotiate.js';
 import type { ClientTransport } from './node-transport.js';
 import { type PutItem, type PutManyOptions, type PutSummary, putMany } from './put-many.js';
@@ -80,7 +81,10 @@ export class CairnClient {
    */
   async put(source: BlobSource, { expect, signal, onSent }: PutOptions = {}): Promise<PutResult> {
     if (expect === undefined) {
-      const bytes = source instanceof Uint8Array ? source : await collect(source, limits.unnamedSourceBytesMax);
+      const bytes =
+        source instanceof Uint8Array
+          ? source
+          : await collect(interruptible(source, signal), limits.unnamedSourceBytesMax);
       return this.#put(bytes, digestBlob(bytes), { signal, onSent });
     }
     return this.#put(source, expect, { signal, onSent });

@@ -238,7 +238,16 @@ function* inBatches<Item extends PutItem>(all: readonly Equals<Item>[]): Generat
 
 async function opened(item: PutItem): Promise<BlobSource> {
   try {
-    return await item.open();
+    const source = await item.open();
+    return source instanceof Uint8Array ? source : failingAsSource(source);
+  } catch (error) {
+    throw sourceError(error);
+  }
+}
+
+async function* failingAsSource(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source;
   } catch (error) {
     throw sourceError(error);
   }

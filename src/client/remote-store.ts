@@ -16,7 +16,8 @@ import type {
 } from '../base/blob-store.js';
 import { concatBytes } from '../base/bytes.js';
 import { type BlobHash, type Digest, toDigest } from '../base/digest.js';
-import { CairnError } from '../base/errors.js';
+import { assert, CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { CairnClient } from './cairn-client.js';
 
 export interface RemoteStoreParts {
@@ -47,14 +48,19 @@ export class RemoteStore implements BlobStore {
     const [found] = await this.#client.locate([hash]);
     if (found === undefined) return undefined;
     const digest = toDigest(hash, found.size);
+    let open = true;
     return {
       digest,
       localPath: found.localPath,
       read: async ({ start, end }) => {
+        assert(open && start >= 0 && start <= end && end <= digest.size, 'a read of an open handle, inside the blob');
+        assert(end - start <= limits.readBytesMax, 'a read no longer than readBytesMax');
         this.#refuseWhenClosed();
         return collect(this.#client.get(digest, { start, length: end - start }));
       },
-      close: async () => {},
+      close: async () => {
+        open = false;
+      },
     };
   }
 

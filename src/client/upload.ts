@@ -7,7 +7,7 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Transport } from '../gen/zako/v1/transport/transport_pb.js';
 import type { CallParts } from './call-parts.js';
-import { sourceError, toCairnError } from './error-codes.js';
+import { toCairnError } from './error-codes.js';
 import { encodeDigest, type WireDigest } from './wire.js';
 
 type UploadMessage =
@@ -22,7 +22,7 @@ export interface UploadOptions {
 
 /**
  * Resolves to whether the blob was there before. `digest_mismatch` when the bytes are not what the digest says; what
- * the source throws comes out as it is when it is a `CairnError`.
+ * the source throws comes out as it is.
  */
 export async function upload(
   parts: CallParts<typeof Transport>,
@@ -31,9 +31,15 @@ export async function upload(
   { signal, onSent }: UploadOptions,
 ): Promise<boolean> {
   const chunks = chunksOf(source);
+  let sourceFailure: { readonly error: unknown } | undefined;
   async function* messages(): AsyncGenerator<UploadMessage> {
     yield { payload: { case: 'metadata', value: { digest: encodeDigest(digest) } } };
-    for await (const value of chunks) {
+    for (;;) {
+      const { done, value } = await chunks.next().catch((error: unknown) => {
+        sourceFailure = { error };
+        throw error;
+      });
+      if (done) return;
       yield { payload: { case: 'chunk', value } };
       onSent?.(value.length);
     }
@@ -44,8 +50,11 @@ export async function upload(
     if (committedSize !== BigInt(digest.size)) {
       throw new CairnError('internal', `the server stored ${committedSize} of ${digest.size} bytes`);
     }
-    return false;
+    // The empty blob is always there, though its upload succeeds like a first one.
+    return digest.size === 0;
   } catch (error) {
+    // Not to be taken for a failure of the connection it was being sent over.
+    if (sourceFailure !== undefined && !signal?.aborted) throw sourceFailure.error;
     const failure = toCairnError(error, signal);
     if (failure.code === 'already_exists') return true;
     if (failure.code !== 'invalid_argument') throw failure;
@@ -59,19 +68,9 @@ export async function upload(
 
 /** The source in pieces of at most `uploadChunkBytes`, none empty: the protocol has no empty chunk. */
 async function* chunksOf(source: BlobSource): AsyncGenerator<Uint8Array> {
-  const pieces = source instanceof Uint8Array ? [source] : failingAsSource(source);
-  for await (const piece of pieces) {
+  for await (const piece of source instanceof Uint8Array ? [source] : source) {
     for (let start = 0; start < piece.length; start += limits.uploadChunkBytes) {
       yield piece.subarray(start, start + limits.uploadChunkBytes);
     }
-  }
-}
-
-/** So that what the source throws is not taken for a failure of the connection it was being sent over. */
-async function* failingAsSource(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield* source;
-  } catch (error) {
-    throw sourceError(error);
   }
 }
