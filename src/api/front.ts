@@ -2,6 +2,7 @@
 // then REST.
 
 import { CairnError } from '../base/errors.js';
+import { mendAuthority } from './authority.js';
 import type { Cors } from './cors.js';
 import type { Guard } from './guard.js';
 import type { HttpFace } from './http/http-handler.js';
@@ -29,6 +30,7 @@ export function createFront({ guard, cors, rpc, http, servesHttp, serving }: Fro
   return (request, response) => {
     // The client should take its next request to a server that stays.
     if (!serving.serving && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
+    mendAuthority(request);
     const refusal = guard?.(request);
     if (refusal !== undefined) {
       http.refuse(request, response, refusal);

@@ -108,6 +108,8 @@ export function createPort(parts: PortParts): Port {
   const http1 = createInnerHttp1(parts);
   const http2 = createInnerHttp2(parts);
   const sockets = new Set<Socket>();
+  /** Those that have not told their protocol yet. */
+  const strangers = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   let whenClosed: Promise<void> = Promise.resolve();
   let draining = false;
@@ -120,8 +122,13 @@ export function createPort(parts: PortParts): Port {
 
   const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    strangers.add(socket);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      strangers.delete(socket);
+    });
     recognize(socket, parts.clock, parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax, (protocol) => {
+      strangers.delete(socket);
       // Node's HTTP/1.1 server deals with half-open connections by itself; an HTTP/2 session would never notice.
       if (protocol === 'http2') socket.allowHalfOpen = false;
       // Another protocol finds its own server here.
@@ -154,6 +161,7 @@ export function createPort(parts: PortParts): Port {
       // Its callback complains that it never listened.
       http1.close(() => {});
       for (const session of sessions) session.close();
+      for (const socket of strangers) socket.destroy();
     },
     closed: () => whenClosed,
     destroy() {

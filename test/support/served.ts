@@ -1,6 +1,6 @@
 // A server on a free loopback port over a store in memory that counts its open handles, for tests of the faces.
 
-import type { BlobHandle, BlobStore } from '../../src/base/blob-store.js';
+import type { BlobHandle, BlobSource, BlobStore, WriteOptions, WriteResult } from '../../src/base/blob-store.js';
 import type { BlobHash } from '../../src/base/digest.js';
 import type { ByteRange } from '../../src/base/range.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
@@ -10,10 +10,16 @@ import { type RunningServer, startServer } from '../../src/server/server.js';
 /** Counts what is open. A read can be slowed down, or made to fail. */
 export class WatchedStore extends MemoryStore {
   openHandles = 0;
+  writesBegun = 0;
   /** Called with each read that is asked for. */
   onRead: (range: ByteRange) => void = () => {};
   /** Called before each read. */
   beforeRead: () => Promise<void> | void = () => {};
+
+  override write(source: BlobSource, options?: WriteOptions): Promise<WriteResult> {
+    this.writesBegun++;
+    return super.write(source, options);
+  }
 
   override async open(hash: BlobHash): Promise<BlobHandle | undefined> {
     const handle = await super.open(hash);

@@ -1,0 +1,14 @@
+// Node's HTTP/2 client, and so our own, names a server by its IPv6 address without brackets: `::1:9000`. No URL can be
+// made of that, so it is put right before anybody reads it.
+
+import type { NodeRequest } from './request-listener.js';
+
+const bareIpv6 = /^([0-9a-f]*:[0-9a-f:.]*):(\d+)$/i;
+
+/** Puts the brackets into `:authority` and Host where they are missing. */
+export function mendAuthority({ headers }: NodeRequest): void {
+  for (const name of [':authority', 'host']) {
+    const value = headers[name];
+    if (typeof value === 'string' && bareIpv6.test(value)) headers[name] = value.replace(bareIpv6, '[$1]:$2');
+  }
+}

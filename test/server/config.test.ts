@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { errorCode } from '../../src/base/errors.js';
+import { parseListenAddress, serverConfig } from '../../src/server/config.js';
+
+describe('parseListenAddress', () => {
+  it.each([
+    ['127.0.0.1:9000', { face: 'all', host: '127.0.0.1', port: 9000 }],
+    ['localhost:0', { face: 'all', host: 'localhost', port: 0 }],
+    ['0.0.0.0:65535', { face: 'all', host: '0.0.0.0', port: 65_535 }],
+    ['[::1]:9000', { face: 'all', host: '::1', port: 9000 }],
+    ['[::ffff:127.0.0.1]:1', { face: 'all', host: '::ffff:127.0.0.1', port: 1 }],
+    ['grpc=127.0.0.1:50051', { face: 'grpc', host: '127.0.0.1', port: 50_051 }],
+    ['http=[::]:8080', { face: 'http', host: '::', port: 8080 }],
+    ['my-host.example:80', { face: 'all', host: 'my-host.example', port: 80 }],
+  ])('%s', (text, want) => {
+    expect(parseListenAddress(text)).toEqual(want);
+  });
+
+  it.each([
+    '',
+    '9000',
+    ':9000',
+    '127.0.0.1',
+    '127.0.0.1:',
+    '127.0.0.1:x',
+    '127.0.0.1:65536',
+    '::1:9000',
+    '[::1]',
+    'tcp=127.0.0.1:1',
+    '=127.0.0.1:1',
+  ])('refuses %j', (text) => {
+    let code = 'accepted';
+    try {
+      parseListenAddress(text);
+    } catch (error) {
+      code = errorCode(error);
+    }
+    expect(code).toBe('invalid_argument');
+  });
+});
+
+it('defaults are safe ones, and settings replace them', () => {
+  expect(serverConfig()).toMatchObject({
+    listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
+    durability: 'disk',
+    transportTokens: 'optional',
+    corsOrigins: [],
+    insecure: false,
+  });
+  expect(serverConfig({ insecure: true, data: '/x' })).toMatchObject({
+    insecure: true,
+    data: '/x',
+    durability: 'disk',
+  });
+});
