@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BlobStore } from '../../src/base/blob-store.js';
+import type { BlobStore, Durability } from '../../src/base/blob-store.js';
 import { systemClock } from '../../src/base/clock.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { MeteredStore } from '../../src/cas/metered-store.js';
@@ -59,34 +59,29 @@ const metered = (row: Row) =>
   decorated(row, 'MeteredStore', (store) => new MeteredStore({ store, clock: systemClock, observe: () => {} }));
 const verifying = (row: Row) => decorated(row, 'VerifyingStore', (store) => new VerifyingStore(store));
 
-/** On the real disk of this machine. */
-const local: Row = {
-  name: 'LocalStore',
-  open: async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'cairn-conformance-'));
-    let store = await openStoreIn(directory);
-    return {
-      store,
-      async reopen() {
-        await store.close();
-        store = await openStoreIn(directory);
-        return store;
-      },
-      async close() {
-        await store.close();
-        await rm(directory, { recursive: true, force: true });
-      },
-    };
-  },
-  supports: {
-    durability: 'disk',
-    localPath: true,
-    answersOvertaken: true,
-    existedInRaces: true,
-    readsAfterDelete: true,
-    usage: true,
-  },
-};
+/** On the real disk, with the real index. */
+function local(durability: Durability): Row {
+  return {
+    name: `LocalStore (${durability})`,
+    open: async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'cairn-conformance-'));
+      let store = await openStoreIn(directory, { durability });
+      return {
+        store,
+        async reopen() {
+          await store.close();
+          store = await openStoreIn(directory, { durability });
+          return store;
+        },
+        async close() {
+          await store.close();
+          await rm(directory, { recursive: true, force: true });
+        },
+      };
+    },
+    supports: { ...memory.supports, durability, localPath: true, answersOvertaken: true },
+  };
+}
 
 /** Through a server and a connection of its own for each store. */
 const remote: Row = {
@@ -105,6 +100,8 @@ const remote: Row = {
   supports: { ...memory.supports, existedInRaces: false, readsAfterDelete: false, sourceErrorsAsTheyAre: false },
 };
 
-const stores: Row[] = [memory, metered(memory), verifying(memory), local, metered(local), verifying(local), remote];
+const disk = local('disk');
+const locals = [disk, local('memory'), metered(disk), verifying(disk)];
+const stores: Row[] = [memory, metered(memory), verifying(memory), ...locals, remote];
 
 for (const { name, open, supports } of stores) blobStoreSuite(name, open, supports);
