@@ -4,15 +4,18 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../base/clock.js';
+import type { RpcRequest } from './rpc-parts.js';
 
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes handed out so far. */
   bytes = 0;
+  readonly #request: RpcRequest;
   readonly #source: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  constructor(request: RpcRequest, source: AsyncIterable<Uint8Array>) {
+    this.#request = request;
     this.#source = source;
   }
 
@@ -23,15 +26,19 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 
   async #next(): Promise<IteratorResult<Uint8Array>> {
     this.#iterator ??= this.#source[Symbol.asyncIterator]();
+    let step: IteratorResult<Uint8Array>;
     try {
-      const step = await this.#iterator.next();
-      if (step.done) this.#ended = true;
-      else this.bytes += step.value.length;
-      return step;
+      step = await this.#iterator.next();
     } catch (error) {
       this.#ended = true;
-      throw new ConnectError('the request was cut off', Code.Canceled, undefined, undefined, error);
+      throw cutOff(error);
     }
+    if (!step.done) this.bytes += step.value.length;
+    else {
+      this.#ended = true;
+      if (wasReset(this.#request)) throw cutOff(undefined);
+    }
+    return step;
   }
 
   /** Throws the rest away; calls `giveUp` when it has not ended after so many milliseconds. */
@@ -51,4 +58,13 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
       cancel();
     }
   }
+}
+
+/** HTTP/2 requests that were reset end as if they were complete; those of HTTP/1.1 fail by themselves. */
+function wasReset(request: RpcRequest): boolean {
+  return 'stream' in request && (request.stream.rstCode !== 0 || request.stream.aborted);
+}
+
+function cutOff(cause: unknown): ConnectError {
+  return new ConnectError('the request was cut off', Code.Canceled, undefined, undefined, cause);
 }

@@ -57,10 +57,10 @@ async function answer(
     response.end();
     return;
   }
-  const body = new RequestBody(received.body as AsyncIterable<Uint8Array>);
+  const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>);
   let bytesOut = 0;
   const record = recorder(parts, call, request);
-  response.once('close', () => record(response.writableFinished, body.bytes, bytesOut));
+  response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));
   response.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
   try {
     const answered = await handler({ ...received, body });
@@ -82,12 +82,12 @@ function recorder(
   parts: RpcParts,
   call: CallState,
   request: RpcRequest,
-): (finished: boolean, bytesIn: number, bytesOut: number) => void {
+): (answered: boolean, bytesIn: number, bytesOut: number) => void {
   const started = parts.clock.monotonic();
   const peer = peerName(request);
   const protocol = protocolOf(request);
-  return (finished, bytesIn, bytesOut) => {
-    const code = call.code ?? (finished ? 'unknown' : 'canceled');
+  return (answered, bytesIn, bytesOut) => {
+    const code = call.code ?? (answered ? 'unknown' : 'canceled');
     const milliseconds = parts.clock.monotonic() - started;
     parts.onCall({ id: call.id, peer, protocol, method: call.method, code, bytesIn, bytesOut, milliseconds });
   };

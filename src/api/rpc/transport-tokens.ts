@@ -19,7 +19,7 @@ export interface TransportTokenParts {
 /** Why a token was good or not. */
 export type Redemption = 'redeemed' | 'owned' | 'unknown' | 'expired' | 'spent' | 'overloaded';
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const counterEnd = 1 << 18;
 const macOffset = 9;
 
@@ -73,6 +73,7 @@ export class TransportTokens {
     const name = text.toLowerCase();
     if (session !== undefined && this.#owned.get(session)?.has(name)) return 'owned';
     const token = Buffer.from(name.replaceAll('-', ''), 'hex');
+    if (token[6]! >>> 4 !== 8 || token[8]! >>> 6 !== 2) return 'unknown';
     if (!timingSafeEqual(this.#mac(token), token.subarray(macOffset))) return 'unknown';
     const now = this.#nowSeconds();
     if (token.readUInt32BE(2) <= now) return 'expired';
