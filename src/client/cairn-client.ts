@@ -242,6 +242,7 @@ async function called<Answer>(answer: Promise<Answer>, signal: AbortSignal | und
   }
 }
 
+/** Copies: `slice` of a Buffer would not. */
 async function collect(source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
@@ -249,7 +250,7 @@ async function collect(source: AsyncIterable<Uint8Array>, bytesMax: number): Pro
     length += piece.length;
     if (length > bytesMax)
       throw new CairnError('too_large', `a stream of unknown digest has more than ${bytesMax} bytes`);
-    pieces.push(piece.slice());
+    pieces.push(new Uint8Array(piece));
   }
   return concatBytes(pieces);
 }

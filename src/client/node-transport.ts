@@ -2,6 +2,7 @@
 // session's at 64 KiB, which holds a download to a fraction of the wire; this widens it on every session it opens.
 // With h2c the session begins without negotiation; with https by ALPN.
 
+import { setMaxListeners } from 'node:events';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { Transport } from '@connectrpc/connect';
 import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from '@connectrpc/connect-node';
@@ -34,15 +35,32 @@ export function openNodeTransport(url: string): ClientTransport {
     });
   };
   return {
-    transport: createGrpcTransport({
-      baseUrl,
-      sessionManager: eachSession(sessions, prepare),
-      acceptCompression: [],
-      readMaxBytes: limits.requestMessageBytesMax,
-      writeMaxBytes: limits.requestMessageBytesMax,
-    }),
+    transport: forManyCalls(
+      createGrpcTransport({
+        baseUrl,
+        sessionManager: eachSession(sessions, prepare),
+        acceptCompression: [],
+        readMaxBytes: limits.requestMessageBytesMax,
+        writeMaxBytes: limits.requestMessageBytesMax,
+      }),
+    ),
     onSessionEnd: (callback) => sessionEndListeners.push(callback),
     close: () => sessions.abort(),
+  };
+}
+
+/** Node warns of a leak when more than ten calls listen to one signal; here that is ordinary, and each lets go. */
+function forManyCalls(transport: Transport): Transport {
+  const prepare = (signal: AbortSignal | undefined) => signal && setMaxListeners(0, signal);
+  return {
+    unary(method, signal, ...rest) {
+      prepare(signal);
+      return transport.unary(method, signal, ...rest);
+    },
+    stream(method, signal, ...rest) {
+      prepare(signal);
+      return transport.stream(method, signal, ...rest);
+    },
   };
 }
 

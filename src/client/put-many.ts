@@ -259,7 +259,7 @@ async function bytesOf(source: BlobSource, digest: Digest): Promise<Uint8Array> 
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of source) {
-    pieces.push(piece.slice());
+    pieces.push(new Uint8Array(piece));
     length += piece.length;
     if (length > digest.size) break;
   }

@@ -117,5 +117,5 @@ async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
   // A piece is a view into a message; what is handed out is the caller's own.
-  return all.length === 1 ? all[0]!.slice() : concatBytes(all);
+  return all.length === 1 ? new Uint8Array(all[0]!) : concatBytes(all);
 }

@@ -13,7 +13,7 @@ export function encodeDigest(digest: Digest): WireDigest {
 
 /** Copies the hash, so that the digest does not keep a whole message alive. */
 export function decodeDigest(wire: WireDigest): Digest {
-  return toDigest(toHash(wire.blake3.slice()), wire.sizeBytes);
+  return toDigest(toHash(new Uint8Array(wire.blake3)), wire.sizeBytes);
 }
 
 export function isDigest(blob: BlobHash | Digest): blob is Digest {
