@@ -140,7 +140,7 @@ export const limits = {
   /** Blobs of one batch that are read or written at once. */
   batchConcurrencyMax: 64,
   /** Digests looked up in one step, so that other requests get their turn in between. */
-  lookupSliceCountMax: 4096,
+  lookupSliceCountMax: 2048,
   /** Payload of one Download message. */
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */

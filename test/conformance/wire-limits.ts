@@ -3,31 +3,17 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
-import { BlobService, FindMissingResponseSchema } from '../../src/gen/cairn/v1/blob_service_pb.js';
-import { ContentAddressableStorage, NegotiateBlobsResponseSchema } from '../../src/gen/zako/v1/cas/cas_pb.js';
-import { Transport } from '../../src/gen/zako/v1/transport/transport_pb.js';
+import { FindMissingResponseSchema } from '../../src/gen/cairn/v1/blob_service_pb.js';
+import { NegotiateBlobsResponseSchema } from '../../src/gen/zako/v1/cas/cas_pb.js';
 import { chunkMessage, collect, freshBlob, metadataMessage, sequence, uploadMessages } from './wire-blobs.js';
-import type { Face } from './wire-faces.js';
+import type { WireCaller } from './wire-caller.js';
 
 const mib = 1024 * 1024;
 
-export function limitsSuite(face: Face, baseUrl: () => string): void {
-  let cas: Client<typeof ContentAddressableStorage>;
-  let transport: Client<typeof Transport>;
-  let blobs: Client<typeof BlobService>;
-  let close: () => void;
-  beforeAll(() => {
-    const connection = face.connect(baseUrl());
-    close = () => connection.close();
-    cas = createClient(ContentAddressableStorage, connection.transport);
-    transport = createClient(Transport, connection.transport);
-    blobs = createClient(BlobService, connection.transport);
-  });
-  afterAll(() => close());
-
+export function limitsSuite(caller: () => WireCaller): void {
   /** So many digests of blobs nobody has, as large as digests get on the wire. */
   function unknownDigests(count: number): { sizeBytes: bigint; blake3: Uint8Array }[] {
     return Array.from({ length: count }, (_, index) => {
@@ -39,10 +25,10 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
 
   it('answers the longest question within 3 MiB', async () => {
     const digests = unknownDigests(limits.digestsPerRequestCountMax);
-    const [negotiated] = await collect(cas.negotiateBlobs(sequence([{ blobDigests: digests }])));
+    const [negotiated] = await collect(caller().cas.negotiateBlobs(sequence([{ blobDigests: digests }])));
     expect(negotiated?.missingBlobDigests).toHaveLength(digests.length);
     expect(toBinary(NegotiateBlobsResponseSchema, negotiated!).length).toBeLessThanOrEqual(3 * mib);
-    const found = await blobs.findMissing({ digests });
+    const found = await caller().blobs.findMissing({ digests });
     expect(found.missing.at(-1)?.blake3).toEqual(digests.at(-1)?.blake3);
     expect(toBinary(FindMissingResponseSchema, create(FindMissingResponseSchema, found)).length).toBeLessThan(3 * mib);
   });
@@ -50,24 +36,25 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
   it.each([
     {
       name: 'NegotiateBlobs',
-      call: () => collect(cas.negotiateBlobs(sequence([{ blobDigests: unknownDigests(65_537) }]))),
+      call: () => collect(caller().cas.negotiateBlobs(sequence([{ blobDigests: unknownDigests(65_537) }]))),
     },
-    { name: 'FindMissing', call: () => blobs.findMissing({ digests: unknownDigests(65_537) }) },
-    { name: 'BatchRead', call: () => blobs.batchRead({ digests: unknownDigests(4097) }) },
-    { name: 'BatchWrite', call: () => blobs.batchWrite({ items: Array.from({ length: 4097 }, () => ({})) }) },
+    { name: 'FindMissing', call: () => caller().blobs.findMissing({ digests: unknownDigests(65_537) }) },
+    { name: 'BatchRead', call: () => caller().blobs.batchRead({ digests: unknownDigests(4097) }) },
+    { name: 'BatchWrite', call: () => caller().blobs.batchWrite({ items: Array.from({ length: 4097 }, () => ({})) }) },
     {
       name: 'BatchWrite of more than 16 MiB',
-      call: () => blobs.batchWrite({ items: [1, 2].map(() => ({ data: new Uint8Array(8 * mib + 1) })) }),
+      call: () => caller().blobs.batchWrite({ items: [1, 2].map(() => ({ data: new Uint8Array(8 * mib + 1) })) }),
     },
-    { name: 'Stat', call: () => blobs.stat({ hashes: unknownDigests(4097).map(({ blake3 }) => blake3) }) },
-    { name: 'Delete', call: () => blobs.delete({ hashes: unknownDigests(4097).map(({ blake3 }) => blake3) }) },
+    { name: 'Stat', call: () => caller().blobs.stat({ hashes: unknownDigests(4097).map(({ blake3 }) => blake3) }) },
+    { name: 'Delete', call: () => caller().blobs.delete({ hashes: unknownDigests(4097).map(({ blake3 }) => blake3) }) },
     {
       name: 'a message larger than a chunk of 16 MiB',
-      call: () => transport.upload(sequence([chunkMessage(new Uint8Array(16 * mib + 64 * 1024))])),
+      call: () => caller().transport.upload(sequence([chunkMessage(new Uint8Array(16 * mib + 64 * 1024))])),
     },
     {
       name: 'a blob larger than blobs may be',
-      call: () => transport.upload(sequence([metadataMessage({ sizeBytes: 1n << 52n, blake3: new Uint8Array(32) })])),
+      call: () =>
+        caller().transport.upload(sequence([metadataMessage({ sizeBytes: 1n << 52n, blake3: new Uint8Array(32) })])),
     },
   ])('refuses too much: $name', async ({ call }) => {
     const error = ConnectError.from(
@@ -81,11 +68,11 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
 
   it('takes a chunk of 16 MiB and sends it back in messages below 3 MiB', async () => {
     const blob = freshBlob(16 * mib);
-    await transport.upload(uploadMessages(blob, 16 * mib));
-    const parts = await collect(transport.download({ metadata: { digest: blob.message } }));
+    await caller().transport.upload(uploadMessages(blob, 16 * mib));
+    const parts = await collect(caller().transport.download({ metadata: { digest: blob.message } }));
     expect(Math.max(...parts.map(({ data }) => data.length))).toBeLessThan(3 * mib);
     expect(Buffer.concat(parts.map(({ data }) => data)).equals(blob.bytes)).toBe(true);
-    await blobs.delete({ hashes: [blob.digest.hash] });
+    await caller().blobs.delete({ hashes: [blob.digest.hash] });
   });
 
   it('pages lists by 1,000, and by 10,000 at most', async () => {
@@ -93,17 +80,17 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
       digest: message,
       data: bytes,
     }));
-    await blobs.batchWrite({ items });
-    expect((await blobs.list({})).digests).toHaveLength(1000);
-    const all = await blobs.list({ pageSize: 2 ** 31 - 1 });
+    await caller().blobs.batchWrite({ items });
+    expect((await caller().blobs.list({})).digests).toHaveLength(1000);
+    const all = await caller().blobs.list({ pageSize: 2 ** 31 - 1 });
     expect(all.digests.length).toBe(Number(all.totalCount));
-    await blobs.delete({ hashes: items.map(({ digest }) => digest.blake3) });
+    await caller().blobs.delete({ hashes: items.map(({ digest }) => digest.blake3) });
   });
 
   it('refuses what grows beyond the limit when it is decompressed', async () => {
     const bomb = gzipSync(new Uint8Array(64 * mib));
     expect(bomb.length).toBeLessThan(mib);
-    const response = await fetch(`${baseUrl()}/cairn.v1.BlobService/FindMissing`, {
+    const response = await fetch(`${caller().baseUrl}/cairn.v1.BlobService/FindMissing`, {
       method: 'POST',
       headers: { 'content-type': 'application/proto', 'content-encoding': 'gzip' },
       body: bomb,
@@ -112,7 +99,7 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
   });
 
   it('answers nothing compressed, though the client would take it', async () => {
-    const response = await fetch(`${baseUrl()}/cairn.v1.BlobService/List`, {
+    const response = await fetch(`${caller().baseUrl}/cairn.v1.BlobService/List`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'accept-encoding': 'gzip' },
       body: '{}',
@@ -130,9 +117,11 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
       setTimeout(() => abort.abort(), 20);
       await new Promise(() => {});
     })();
-    await expect(transport.upload(messages, { signal: abort.signal })).rejects.toMatchObject({ code: Code.Canceled });
-    expect((await blobs.findMissing({ digests: [blob.message] })).missing).toHaveLength(1);
-    await transport.upload(uploadMessages(blob));
+    await expect(caller().transport.upload(messages, { signal: abort.signal })).rejects.toMatchObject({
+      code: Code.Canceled,
+    });
+    expect((await caller().blobs.findMissing({ digests: [blob.message] })).missing).toHaveLength(1);
+    await caller().transport.upload(uploadMessages(blob));
   });
 
   it('ends a call at its deadline', async () => {
@@ -141,15 +130,15 @@ export function limitsSuite(face: Face, baseUrl: () => string): void {
       yield metadataMessage(freshBlob(100).message);
       await new Promise(() => {});
     })();
-    const call = transport.upload(stalled, { timeoutMs: 200 });
+    const call = caller().transport.upload(stalled, { timeoutMs: 200 });
     await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('answers an upload early while the client goes on sending, and the connection stays good', async () => {
     const blob = freshBlob(100_000);
-    await transport.upload(uploadMessages(blob));
-    const session = connectHttp2(baseUrl());
+    await caller().transport.upload(uploadMessages(blob));
+    const session = connectHttp2(caller().baseUrl);
     const stream = session.request({
       ':method': 'POST',
       ':path': '/zako.v1.transport.Transport/Upload',
