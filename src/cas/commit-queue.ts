@@ -1,15 +1,15 @@
 // Makes sure that of all writers of one blob only one commits at a time, whatever they are doing otherwise. Who finds the
 // blob being committed waits for that commit and shares its success; who is still receiving bytes is told at once.
 
-import { type BlobHash, hashHex } from '../base/digest.js';
+import { type BlobHash, type Digest, hashHex } from '../base/digest.js';
 
 export class CommitQueue {
   readonly #committing = new Map<string, Promise<void>>();
   /** Writers that wait for bytes of a blob they were told the name of, to be called when it appears. */
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Set<(stored: Digest) => void>>();
 
   /** Calls back once when the blob is announced; the answer stops waiting. */
-  whenStored(hash: BlobHash, callback: () => void): () => void {
+  whenStored(hash: BlobHash, callback: (stored: Digest) => void): () => void {
     const hex = hashHex(hash);
     const callbacks = this.#waiting.get(hex) ?? new Set();
     this.#waiting.set(hex, callbacks.add(callback));
@@ -20,10 +20,10 @@ export class CommitQueue {
   }
 
   /** Tells everyone who waits that the blob is stored. */
-  announce(hash: BlobHash): void {
-    const callbacks = this.#waiting.get(hashHex(hash));
+  announce(stored: Digest): void {
+    const callbacks = this.#waiting.get(hashHex(stored.hash));
     if (callbacks === undefined) return;
-    for (const callback of [...callbacks]) callback();
+    for (const callback of [...callbacks]) callback(stored);
   }
 
   /** Resolves, also after a failure, when nobody is committing this blob; undefined when nobody is. */

@@ -47,7 +47,9 @@ export interface LocalStoreParts {
 }
 
 /** Why a write that is still receiving bytes was cut short: somebody else has stored the blob. */
-const storedByAnother = Symbol('stored by another writer');
+class StoredByAnother {
+  constructor(readonly digest: Digest) {}
+}
 
 export class LocalStore implements BlobStore {
   readonly commits = new CommitQueue();
@@ -64,8 +66,7 @@ export class LocalStore implements BlobStore {
     if (this.#closing !== undefined) throw new CairnError('unavailable', 'the store is closed');
   }
 
-  #refuseWrites(): void {
-    this.#refuseWhenClosed();
+  #refuseWhenPoisoned(): void {
     if (this.#poison !== undefined) throw this.#poison;
   }
 
@@ -79,9 +80,9 @@ export class LocalStore implements BlobStore {
   }
 
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {
-    if (isEmpty(hash)) return emptyHandle(emptyDigest);
     for (;;) {
       this.#refuseWhenClosed();
+      if (isEmpty(hash)) return emptyHandle(emptyDigest);
       const row = this.#parts.catalog.find(hash);
       if (row === undefined) return undefined;
       try {
@@ -119,7 +120,8 @@ export class LocalStore implements BlobStore {
   }
 
   async write(source: BlobSource, options: WriteOptions = {}): Promise<WriteResult> {
-    this.#refuseWrites();
+    this.#refuseWhenClosed();
+    this.#refuseWhenPoisoned();
     const writing = this.#write(source, options);
     this.#writes.add(writing);
     try {
@@ -139,9 +141,9 @@ export class LocalStore implements BlobStore {
       return await this.#commit(spooled, expect);
     } catch (error) {
       await spool.discard();
-      if (error !== storedByAnother) throw error;
-      checkExpected(expect, this.#storedDigest(expect!.hash));
-      return this.#result(expect!, true);
+      if (!(error instanceof StoredByAnother)) throw error;
+      checkExpected(expect, error.digest);
+      return this.#result(error.digest, true);
     }
   }
 
@@ -153,8 +155,10 @@ export class LocalStore implements BlobStore {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const pieces = new Interruptible(source);
-    const stopWaiting = expect && this.commits.whenStored(expect.hash, () => pieces.interrupt(storedByAnother));
-    if (expect !== undefined && this.#parts.catalog.has(expect.hash)) pieces.interrupt(storedByAnother);
+    const overtaken = (stored: Digest) => pieces.interrupt(new StoredByAnother(stored));
+    const stopWaiting = expect && this.commits.whenStored(expect.hash, overtaken);
+    const row = expect && this.#parts.catalog.find(expect.hash);
+    if (row !== undefined) overtaken(toDigest(expect!.hash, row.size));
     const cancel = () => pieces.interrupt(new CairnError('canceled', 'the write was canceled'));
     signal?.addEventListener('abort', cancel, { once: true });
     try {
@@ -187,38 +191,31 @@ export class LocalStore implements BlobStore {
     }
   }
 
-  /** What is stored under a hash; the size there is the right one, whatever a writer announced. */
-  #storedDigest(hash: BlobHash): Digest {
-    const size = this.#parts.catalog.table.sizeOf(hash);
-    if (size < 0) throw new CairnError('conflict', 'the blob was stored by another writer and deleted at once');
-    return toDigest(hash, size);
-  }
-
   #result(digest: Digest, existed: boolean): WriteResult {
     return { digest, existed, durability: this.#parts.durability };
   }
 
   #commitPacked(digest: Digest, bytes: Uint8Array): Promise<void> {
-    this.#refuseWrites();
+    this.#refuseWhenPoisoned();
     const record = packedBlobRecord(digest.hash, bytes);
     return this.#parts.log.append(record, (place) => this.#appear(digest, place, false));
   }
 
   /** Runs in log order, when the blob's record is durable. */
-  #appear({ hash, size }: Digest, place: RecordPlace, large: boolean): void {
-    this.#parts.catalog.place(hash, { size, segment: place.segment, offset: place.offset, large });
-    this.commits.announce(hash);
+  #appear(digest: Digest, { segment, offset }: RecordPlace, large: boolean): void {
+    this.#parts.catalog.place(digest.hash, { size: digest.size, segment, offset, large });
+    this.commits.announce(digest);
   }
 
   async #commitLarge({ digest, file, checksums }: Spooled & { kind: 'large' }): Promise<void> {
-    this.#refuseWrites();
+    this.#refuseWhenPoisoned();
     const { log, files, durability, unsynced } = this.#parts;
     const lazily = durability === 'memory';
     if (!lazily) await this.#sync(() => file.sync());
     const name = await files.adopt(file, digest.hash);
     try {
       if (!lazily) await this.#sync(() => files.syncDirectory(digest.hash));
-      this.#refuseWrites();
+      this.#refuseWhenPoisoned();
       if (lazily) unsynced.add(name);
       await log.append(largeBlobRecord(digest, name.file, lazily, checksums), (place) =>
         this.#appear(digest, place, true),
@@ -242,7 +239,8 @@ export class LocalStore implements BlobStore {
   }
 
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {
-    this.#refuseWrites();
+    this.#refuseWhenClosed();
+    this.#refuseWhenPoisoned();
     const deleting = Promise.all(hashes.map((hash) => this.#delete(hash)));
     this.#writes.add(deleting);
     try {
