@@ -29,7 +29,10 @@ beforeEach(async () => {
   };
   served = await serve(store);
 });
-afterEach(() => served.server.close());
+afterEach(async () => {
+  await served.server.close();
+  expect(store.misuses).toBe(0);
+});
 
 interface Download {
   read(): Promise<Buffer>;
