@@ -3,7 +3,7 @@
 // reads it and stored again meanwhile never meets its former self. The file holds the blob's bytes and nothing else.
 // Only a record in the log makes a file count: one without is left over from a crash, and swept.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BlobHash, type Digest, hashHex, parseHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { type Random, uniqueName } from '../base/random.js';
@@ -27,6 +27,8 @@ export class LargeFiles {
   /** Paths to unlink when their last reader closes. */
   readonly #condemned = new Set<string>();
   readonly #madeDirectories = new Set<string>();
+  /** Directories with removals that a power failure may still undo. */
+  readonly #removedFrom = new Set<string>();
 
   private constructor(fs: FileSystem, random: Random, directory: string) {
     this.#fs = fs;
@@ -120,14 +122,27 @@ export class LargeFiles {
       return;
     }
     this.#readers.delete(path);
-    if (this.#condemned.delete(path)) await this.#fs.remove(path);
+    if (this.#condemned.delete(path)) await this.#remove(path);
+  }
+
+  async #remove(path: string): Promise<void> {
+    this.#removedFrom.add(dirname(path));
+    await this.#fs.remove(path);
+  }
+
+  /** Makes removals durable. */
+  async syncRemovals(): Promise<void> {
+    for (const directory of [...this.#removedFrom]) {
+      await this.#fs.syncDirectory(directory);
+      this.#removedFrom.delete(directory);
+    }
   }
 
   /** Unlinks a file now, or when its last reader is done. */
   async condemn(name: LargeFileName): Promise<void> {
     const path = this.pathOf(name);
     if (this.#readers.has(path)) this.#condemned.add(path);
-    else await this.#fs.remove(path);
+    else await this.#remove(path);
   }
 
   /**

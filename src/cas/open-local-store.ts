@@ -64,6 +64,8 @@ function assemble(
       await maintenance.stop();
       await catalog.flush();
       await log.close();
+      // After a clean stop nobody looks for files without a record.
+      await files.syncRemovals();
       await saveTable(fs, tablePath(directory), catalog.table, log.end);
     } finally {
       await index.close();
