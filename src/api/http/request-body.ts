@@ -56,7 +56,7 @@ export async function* readBody(exchange: Exchange): AsyncGenerator<Uint8Array> 
   } finally {
     cancelTimeout();
   }
-  // Node ends the body of a reset HTTP/2 stream as if it were whole.
+  // Node's HTTP/2 client ends a stream before it resets it: what came is not the whole then.
   if (brokeOff(request)) throw new CairnError('canceled', 'the upload broke off');
 }
 

@@ -364,6 +364,30 @@ describe.each([0, 100])('an upload that breaks off stores nothing, with a store 
   });
 });
 
+it('an upload that Node ends only to reset it is not stored', async () => {
+  let outcome: unknown;
+  const write = store.write.bind(store);
+  store.write = async (source, options) => {
+    const slow = async function* () {
+      for await (const piece of source as AsyncIterable<Uint8Array>) {
+        stream.close(constants.NGHTTP2_CANCEL);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        yield piece;
+      }
+    };
+    return write(slow(), options).catch((error: unknown) => {
+      outcome = error;
+      throw error;
+    });
+  };
+  const session = http2Connect(served.url);
+  const stream = session.request({ ':method': 'POST', ':path': '/blobs' });
+  stream.on('error', () => {});
+  stream.write(blob.subarray(0, 1000));
+  await expect.poll(() => outcome).toMatchObject({ code: 'canceled' });
+  session.destroy();
+});
+
 function send(write: (done: () => void) => void): Promise<void> {
   return new Promise((resolve) => write(() => resolve()));
 }
