@@ -90,6 +90,18 @@ export class Catalog {
     if (row !== undefined && !this.has(hash)) this.place(hash, row);
   }
 
+  /** A row points into the segment, or will when a delete under way fails. */
+  hasRowsIn(segment: number): boolean {
+    if (this.usage.blobBytes(segment) > 0) return true;
+    for (const row of this.#condemned.values()) if (row.segment === segment) return true;
+    return false;
+  }
+
+  /** Makes everything durable that the log has been told before the call. */
+  makeDurable(): Promise<void> {
+    return this.#log.makeDurable();
+  }
+
   /** Removes a row that turned out to be wrong while the store was being opened. */
   drop(hash: BlobHash): void {
     const row = this.#table.get(hash);
