@@ -53,6 +53,7 @@ class StoredByAnother {
 
 export class LocalStore implements BlobStore {
   readonly commits = new CommitQueue();
+  readonly #deletes = new CommitQueue();
   readonly #parts: LocalStoreParts;
   readonly #writes = new Set<Promise<unknown>>();
   #poison: CairnError | undefined;
@@ -252,16 +253,27 @@ export class LocalStore implements BlobStore {
 
   async #delete(hash: BlobHash): Promise<boolean> {
     if (isEmpty(hash)) return false;
-    const { log, catalog, files } = this.#parts;
+    const { log, catalog } = this.#parts;
     await log.waitForRoom();
-    let row = catalog.find(hash);
+    // Whoever finds the blob gone waits until it certainly is.
+    const absent = await this.#deletes.run(
+      hash,
+      () => !catalog.has(hash),
+      () => this.#deletePresent(hash),
+    );
+    return !absent;
+  }
+
+  async #deletePresent(hash: BlobHash): Promise<void> {
+    const { log, catalog, files } = this.#parts;
+    let row = catalog.find(hash)!;
     let name: LargeFileName | undefined;
-    while (row?.large) {
+    while (row.large) {
       name = await this.#fileOf(hash, row);
       if (this.#isCurrent(hash, row)) break;
-      row = catalog.find(hash);
+      // Only compaction is beside us, and moves it.
+      row = catalog.find(hash)!;
     }
-    if (row === undefined) return false;
     catalog.condemn(hash, row);
     try {
       await log.append(tombstoneRecord(hash), (place) => {
@@ -273,7 +285,6 @@ export class LocalStore implements BlobStore {
       throw error;
     }
     if (name !== undefined) await files.condemn(name);
-    return true;
   }
 
   /** Which file a large blob's record refers to; undefined when the record is damaged, and the file then left behind. */
