@@ -137,7 +137,7 @@ function formatStoreText(id: string): string {
 function parseStoreText(text: string, path: string): string {
   const damaged = () => new CairnError('corrupt', `${path} is damaged: it should begin with "${firstLine}"`);
   const newer = () => new CairnError('failed_precondition', `${path} was written by a newer Cairn`);
-  const checked = /^([^]*\n)crc ([0-9a-f]{8})\n$/.exec(text);
+  const checked = /^([\s\S]*\n)crc ([0-9a-f]{8})\n$/.exec(text);
   if (checked === null || text.length > limits.storeFileBytesMax) throw damaged();
   const [, body, checksum] = checked;
   if (checksumOf(body!) !== checksum || !body!.startsWith(`${firstLine}\n`)) throw damaged();

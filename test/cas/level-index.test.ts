@@ -255,7 +255,7 @@ describe('LevelIndex on disk', () => {
     const random = seededRandom(testSeed('index with damaged files'));
     const hashes = Array.from({ length: 200 }, () => toHash(random.bytes(32)));
     const outcomes = new Map<string, number>();
-    for (let round = 0; round < 60 * testRounds(); round++) {
+    for (let round = 0; round < 30 * testRounds(); round++) {
       await LevelIndex.destroy(directory);
       let history = new MemoryIndex();
       let index = await LevelIndex.open(directory);
