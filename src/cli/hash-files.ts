@@ -38,13 +38,9 @@ export class FileHasher {
     const threads = Math.min(availableParallelism(), limits.hashThreadsCountMax);
     // Worker threads load compiled code alone, so that from the sources the way leads over dist/ as well.
     const filename = new URL('./hash-worker.js', import.meta.url).href.replace('/src/cli/', '/dist/cli/');
-    this.#pool = new Piscina({
-      filename,
-      name: 'hashPaths',
-      maxThreads: threads,
-      minThreads: 1,
-      concurrentTasksPerWorker: 1,
-    });
+    // Threads stay until the end: they take longer to start than most files to hash.
+    const idleTimeout = Number.POSITIVE_INFINITY;
+    this.#pool = new Piscina({ filename, name: 'hashPaths', minThreads: 1, maxThreads: threads, idleTimeout });
     this.#tasksAheadMax = threads * limits.hashTasksAheadCountMax;
   }
 

@@ -1,5 +1,6 @@
 // The commands a person types. Each has a file of its own; here they are put together.
 
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addSharedOptions } from './command-context.js';
 import { exitCodes, exitCodesHelp } from './exit-codes.js';
@@ -13,10 +14,13 @@ import { addRmCommand } from './rm.js';
 import { addServeCommand } from './serve.js';
 import { addStatCommand } from './stat.js';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 function createProgram(): Command {
   // Before any command is added: they inherit what is set here.
   const program = addSharedOptions(new Command('cairn'))
     .description('A content-addressable blob store: blobs by their BLAKE3 digest.')
+    .version(version, '--version')
     .exitOverride()
     .showHelpAfterError('(see cairn --help)')
     .addHelpText('after', exitCodesHelp);

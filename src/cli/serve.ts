@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
 import { parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
-import { type RunningServer, startServer } from '../server/server.js';
+import type { RunningServer } from '../server/server.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { parseCount } from './format.js';
 
@@ -63,6 +63,8 @@ async function serve(flags: ServeFlags): Promise<void> {
   const signal = stopSignal();
   let server: RunningServer;
   try {
+    // Loaded here, so that the other commands do not wait for a server they do not start.
+    const { startServer } = await import('../server/server.js');
     server = await startServer(config);
   } catch (error) {
     if (!(error instanceof CairnError)) throw error;

@@ -6,8 +6,12 @@ export interface CuttingProxy {
   readonly url: string;
   /** Connections taken so far. */
   readonly connectionCount: number;
+  /** Bytes passed on to the server so far. */
+  readonly bytesToServer: number;
   /** Bytes towards the client after which each new connection is cut; Infinity at first. */
   cutAfterBytes: number;
+  /** Bytes towards the client after which a new connection passes nothing more on, but stays; Infinity at first. */
+  stallAfterBytes: number;
   /** While set, connections are taken and cut at once. */
   refuses: boolean;
   cutAll(): void;
@@ -37,10 +41,16 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
       });
     }
     let left = proxy.cutAfterBytes;
+    let untilStall = proxy.stallAfterBytes;
+    client.on('data', (bytes) => {
+      proxy.bytesToServer += bytes.length;
+    });
     client.pipe(upstream);
     upstream.on('data', (bytes) => {
       left -= bytes.length;
+      untilStall -= bytes.length;
       if (left < 0) cut();
+      else if (untilStall < 0) upstream.pause();
       else if (!client.write(bytes)) {
         upstream.pause();
         client.once('drain', () => upstream.resume());
@@ -54,7 +64,9 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
   const proxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connectionCount: 0,
+    bytesToServer: 0,
     cutAfterBytes: Number.POSITIVE_INFINITY,
+    stallAfterBytes: Number.POSITIVE_INFINITY,
     refuses: false,
     cutAll,
     close: () =>

@@ -1,0 +1,92 @@
+// The command as people run it: real processes over bin/cairn. dist/ must be built, as `npm test` does first.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const command = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
+
+export interface Finished {
+  /** Undefined when a signal ended it. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly server?: string | undefined;
+  readonly input?: string | Uint8Array | undefined;
+  readonly cwd?: string | undefined;
+  /** Where the command makes its temporary files. */
+  readonly temporary?: string | undefined;
+}
+
+export function spawnCairn(
+  args: readonly string[],
+  { server, cwd, temporary }: RunOptions = {},
+): ChildProcessWithoutNullStreams {
+  const { CAIRN_SERVER: _, ...env } = process.env;
+  if (server !== undefined) env.CAIRN_SERVER = server;
+  if (temporary !== undefined) env.TMPDIR = temporary;
+  return spawn(process.execPath, [command, ...args], { cwd, env });
+}
+
+/** What it wrote and how it ended, once it has. */
+export async function finished(child: ChildProcessWithoutNullStreams): Promise<Finished & { readonly bytes: Buffer }> {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (bytes) => out.push(bytes));
+  child.stderr.on('data', (bytes) => err.push(bytes));
+  const code = await new Promise<number | undefined>((resolve) => {
+    child.on('close', (status) => resolve(status ?? undefined));
+  });
+  const bytes = Buffer.concat(out);
+  return { code, bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() };
+}
+
+/** Runs one command to its end. */
+export function runCairn(args: readonly string[], options: RunOptions = {}): ReturnType<typeof finished> {
+  const child = spawnCairn(args, options);
+  // A command that does not read its input closes it.
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+  return finished(child);
+}
+
+export interface CairnServerProcess {
+  readonly url: string;
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Everything written to standard output so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Sends the signal and resolves with the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | undefined>;
+}
+
+/** `cairn serve` on a free port of 127.0.0.1; resolves when it says that it listens. */
+export async function startCairnServer(args: readonly string[]): Promise<CairnServerProcess> {
+  const child = spawnCairn(['serve', '--listen', '127.0.0.1:0', '--log-level', 'warn', ...args]);
+  let out = '';
+  let err = '';
+  const closed = new Promise<number | undefined>((resolve) => child.on('close', (code) => resolve(code ?? undefined)));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stderr.on('data', (bytes) => {
+      err += String(bytes);
+    });
+    child.stdout.on('data', (bytes) => {
+      out += String(bytes);
+      const line = /^listening on (\S+)\n/.exec(out);
+      if (line !== null) resolve(line[1]!);
+    });
+    void closed.then((code) => reject(new Error(`cairn serve ended with ${code}: ${err}`)));
+  });
+  return {
+    url,
+    child,
+    stdout: () => out,
+    stderr: () => err,
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return closed;
+    },
+  };
+}
