@@ -1,7 +1,9 @@
 // One request over REST and its one answer, alike on HTTP/1.1 and HTTP/2. It owns the response until that is closed,
 // counts the bytes of both bodies, and aborts its signal when the client goes away before it was answered.
 
+import type { ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Writable } from 'node:stream';
 
 import type { Clock } from '../../base/clock.js';
 import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
@@ -22,6 +24,7 @@ export class Exchange {
   code: ErrorCode | 'ok' = 'ok';
   /** The cause, when it was this server's fault. */
   fault: unknown;
+  readonly #writer: Writable;
   readonly #abort = new AbortController();
   readonly #whenClosed: Promise<void>;
 
@@ -30,18 +33,20 @@ export class Exchange {
     readonly response: NodeResponse,
     readonly clock: Clock,
   ) {
+    // The response of HTTP/2 says it has finished only when its whole stream has closed.
+    this.#writer = 'stream' in response ? (response as Http2ServerResponse).stream : (response as ServerResponse);
     this.method = request.method ?? '';
     this.path = (request.url ?? '').split('?', 1)[0]!;
     this.#whenClosed = new Promise((resolve) => {
       response.once('close', () => {
-        if (!response.writableFinished) {
+        if (!this.#writer.writableFinished) {
           this.#fail('canceled');
           this.#abort.abort(new CairnError('canceled', 'the client went away'));
         }
         resolve();
       });
     });
-    response.once('finish', () => this.#leaveUnreadBody());
+    this.#writer.once('finish', () => this.#leaveUnreadBody());
   }
 
   /** Aborts when the client is gone before it had its whole answer. */
@@ -110,14 +115,15 @@ export class Exchange {
    */
   #leaveUnreadBody(): void {
     const { request, response } = this;
-    if (request.complete) return;
     if ('stream' in request) {
       const { stream } = request as Http2ServerRequest;
+      if (stream.readableEnded || stream.closed) return;
       this.clock.after(limits.lingerMillisecondsMax, () => {
         if (!stream.closed) stream.close();
       });
       return;
     }
+    if (request.complete) return;
     request.resume();
     const welcome = response.statusCode < 300;
     this.clock.after(welcome ? limits.stalledBodyMillisecondsMax : limits.lingerMillisecondsMax, () => {

@@ -3,6 +3,7 @@
 // the end of its source for the end of the blob.
 
 import type { Http2ServerRequest } from 'node:http2';
+import type { Clock } from '../../base/clock.js';
 import type { BlobHash } from '../../base/digest.js';
 import { formatHash, hashesEqual } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
@@ -25,39 +26,45 @@ export function declaredBytes(exchange: Exchange): number | undefined {
 export async function* readBody(exchange: Exchange): AsyncGenerator<Uint8Array> {
   const { request, response, clock } = exchange;
   if (exchange.expectsContinue) response.writeContinue();
-  let received = 0;
-  let cancelTimeout = () => {};
+  // A reader that stops early must still be able to answer, so its leaving does not destroy the request.
+  const pieces: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false });
   let stalled = false;
-  const restartTimeout = () => {
-    cancelTimeout();
-    cancelTimeout = clock.after(limits.stalledBodyMillisecondsMax, () => {
-      stalled = true;
-      request.destroy(new CairnError('timeout', 'the upload stalled'));
-    });
-  };
-  restartTimeout();
+  let received = 0;
   try {
-    // A reader that stops early must still be able to answer, so leaving the loop does not destroy the request.
-    for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+    for (;;) {
+      const piece = await nextPiece(pieces, clock);
+      if (piece === 'stalled') {
+        stalled = true;
+        throw new CairnError('timeout', 'the upload stalled');
+      }
+      if (piece === undefined) break;
       received += piece.length;
       exchange.bytesIn += piece.length;
       if (received > limits.blobBytesMax) {
         throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes`);
       }
-      cancelTimeout();
       yield piece;
-      restartTimeout();
     }
-  } catch (error) {
-    if (error instanceof CairnError) throw error;
-    throw stalled
-      ? new CairnError('timeout', 'the upload stalled', { cause: error })
-      : new CairnError('canceled', 'the upload broke off', { cause: error });
   } finally {
-    cancelTimeout();
+    // A stalled iterator would answer only after its piece.
+    if (!stalled) await pieces.return?.();
   }
   // Node's HTTP/2 client ends a stream before it resets it: what came is not the whole then.
   if (brokeOff(request)) throw new CairnError('canceled', 'the upload broke off');
+}
+
+/** Undefined at the end. `canceled` when the sender is gone. */
+function nextPiece(pieces: AsyncIterator<Uint8Array>, clock: Clock): Promise<Uint8Array | 'stalled' | undefined> {
+  return new Promise((resolve, reject) => {
+    const cancelTimeout = clock.after(limits.stalledBodyMillisecondsMax, () => resolve('stalled'));
+    pieces
+      .next()
+      .then(
+        (step) => resolve(step.done ? undefined : step.value),
+        (cause: unknown) => reject(new CairnError('canceled', 'the upload broke off', { cause })),
+      )
+      .finally(cancelTimeout);
+  });
 }
 
 function brokeOff(request: Exchange['request']): boolean {

@@ -81,18 +81,17 @@ function* cut(parts: readonly Part[]): Generator<Part> {
 function drained(exchange: Exchange): Promise<void> {
   const { response, signal, clock } = exchange;
   return new Promise((resolve, reject) => {
-    const finish = () => {
+    const settle = (how: () => void) => () => {
       cancelTimeout();
-      response.off('drain', finish);
-      signal.removeEventListener('abort', finish);
-      resolve();
+      response.off('drain', goOn);
+      signal.removeEventListener('abort', goOn);
+      how();
     };
-    const cancelTimeout = clock.after(limits.stalledBodyMillisecondsMax, () => {
-      finish();
-      reject(new CairnError('timeout', 'the download stalled'));
-    });
-    response.once('drain', finish);
-    signal.addEventListener('abort', finish);
-    if (signal.aborted) finish();
+    const goOn = settle(resolve);
+    const giveUp = settle(() => reject(new CairnError('timeout', 'the download stalled')));
+    const cancelTimeout = clock.after(limits.stalledBodyMillisecondsMax, giveUp);
+    response.once('drain', goOn);
+    signal.addEventListener('abort', goOn);
+    if (signal.aborted) goOn();
   });
 }
