@@ -139,7 +139,7 @@ export const limits = {
   batchWriteAcceptedBytesMax: 16 * mib,
   /** Blobs of one batch that are read or written at once. */
   batchConcurrencyMax: 64,
-  /** Digests looked up in one step, so that other requests get their turn in between. */
+  /** Digests looked up in one turn of the event loop, so that other requests get theirs in between. */
   lookupSliceCountMax: 2048,
   /** Payload of one Download message. */
   downloadMessageBytesMax: 256 * kib,

@@ -30,7 +30,8 @@ export function healthService({ serving, serviceNames }: HealthParts): ServiceIm
       yield isKnown ? current() : { status: Status.SERVICE_UNKNOWN };
       if (!serving.serving) return;
       await firstAborted([signal, serving.draining]);
-      if (isKnown && !signal.aborted) yield current();
+      if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
+      if (isKnown) yield current();
     },
   };
 }

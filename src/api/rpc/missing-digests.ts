@@ -25,10 +25,10 @@ export async function missingDigests(
   signal: AbortSignal,
 ): Promise<DigestMessage[]> {
   refuseTooMany(asked.length, limits.digestsPerRequestCountMax, 'digests');
+  // Slices that are looked up at once share one turn of the event loop.
+  const sliceCount = Math.ceil(limits.lookupSliceCountMax / parts.negotiateConcurrency);
   const slices: (readonly DigestMessage[])[] = [];
-  for (let start = 0; start < asked.length; start += limits.lookupSliceCountMax) {
-    slices.push(asked.slice(start, start + limits.lookupSliceCountMax));
-  }
+  for (let start = 0; start < asked.length; start += sliceCount) slices.push(asked.slice(start, start + sliceCount));
   const found = await concurrently(slices, parts.negotiateConcurrency, signal, async (slice, index) => {
     if (index > 0) await nextTurn();
     return missingInSlice(parts.store, slice);
@@ -36,7 +36,7 @@ export async function missingDigests(
   const seen = new Set<string>();
   const missing: DigestMessage[] = [];
   for (const [index, slice] of found.entries()) {
-    if (index > 0) await nextTurn();
+    if (index % parts.negotiateConcurrency === parts.negotiateConcurrency - 1) await nextTurn();
     for (const { message, key } of slice) {
       if (seen.has(key)) continue;
       seen.add(key);

@@ -34,14 +34,14 @@ function digests(count: number) {
 
 it('asks in slices, so many at once, and answers in order', async () => {
   const store = new AskedStore();
-  const asked = digests(4.5 * limits.lookupSliceCountMax);
+  const asked = digests(2 * limits.lookupSliceCountMax);
   const blob = freshBlob(9);
   await store.write(blob.bytes);
   asked[100] = create(DigestSchema, blob.message);
   const missing = await missingDigests({ store, negotiateConcurrency: 3 }, [...asked, ...asked.slice(0, 5)], never);
   expect(missing).toEqual(asked.filter((_, index) => index !== 100));
-  expect(store.asked).toHaveLength(5);
-  expect(Math.max(...store.asked)).toBe(limits.lookupSliceCountMax);
+  expect(store.asked).toHaveLength(7);
+  expect(3 * Math.max(...store.asked)).toBeLessThan(limits.lookupSliceCountMax + 3);
   expect(store.underWayMax).toBe(3);
 });
 
@@ -60,7 +60,7 @@ it('stops when it is canceled', async () => {
   const answer = missingDigests({ store, negotiateConcurrency: 1 }, digests(65_536), abort.signal);
   setTimeout(() => abort.abort(), 12);
   await expect(answer).rejects.toMatchObject({ code: 'canceled' });
-  expect(store.asked.length).toBeLessThan(10);
+  expect(store.asked.length).toBeLessThan(20);
 });
 
 it('gives others a turn between slices', async () => {
@@ -74,5 +74,5 @@ it('gives others a turn between slices', async () => {
   setImmediate(count);
   await missingDigests({ store: new MemoryStore(), negotiateConcurrency: 4 }, asked, never);
   counting = false;
-  expect(turns).toBeGreaterThan(15);
+  expect(turns).toBeGreaterThan(1.7 * (65_536 / limits.lookupSliceCountMax));
 });

@@ -9,14 +9,20 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { internalMessage } from '../../../src/api/error-map.js';
 import type { RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import type { BlobHandle, BlobSource, WriteOptions, WriteResult } from '../../../src/base/blob-store.js';
+import { systemClock } from '../../../src/base/clock.js';
 import type { BlobHash } from '../../../src/base/digest.js';
 import { CairnError, type ErrorCode } from '../../../src/base/errors.js';
+import { limits } from '../../../src/base/limits.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
 import { BlobService } from '../../../src/gen/cairn/v1/blob_service_pb.js';
 import { Health, HealthCheckResponse_ServingStatus } from '../../../src/gen/grpc/health/v1/health_pb.js';
 import { ContentAddressableStorage } from '../../../src/gen/zako/v1/cas/cas_pb.js';
 import { Protocol } from '../../../src/gen/zako/v1/net/net_pb.js';
-import { Transport, UploadRequestSchema } from '../../../src/gen/zako/v1/transport/transport_pb.js';
+import {
+  DownloadRequestSchema,
+  Transport,
+  UploadRequestSchema,
+} from '../../../src/gen/zako/v1/transport/transport_pb.js';
 import {
   chunkMessage,
   collect,
@@ -52,6 +58,8 @@ async function setUp(given: Partial<RpcParts> = {}, faceName = 'gRPC, binary, HT
 class WatchedStore extends MemoryStore {
   openHandles = 0;
   readonly writes: string[] = [];
+  /** How the source of a write ended, whatever the store made of it. */
+  readonly sources: string[] = [];
 
   override async open(hash: BlobHash): Promise<BlobHandle | undefined> {
     const handle = await super.open(hash);
@@ -72,11 +80,21 @@ class WatchedStore extends MemoryStore {
   override async write(source: BlobSource, options?: WriteOptions): Promise<WriteResult> {
     const at = this.writes.push('under way') - 1;
     try {
-      const result = await super.write(source, options);
+      const result = await super.write(source instanceof Uint8Array ? source : this.#watched(source), options);
       this.writes[at] = 'done';
       return result;
     } catch (error) {
       this.writes[at] = error instanceof CairnError ? error.code : 'other';
+      throw error;
+    }
+  }
+
+  async *#watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* source;
+      this.sources.push('complete');
+    } catch (error) {
+      this.sources.push('failed');
       throw error;
     }
   }
@@ -126,22 +144,6 @@ describe.each(everyWay)('a call that ends in its middle: $name', ({ name }) => {
     expect(server.errors).toEqual([]);
   });
 
-  it('closes the handle at the deadline, though the caller takes nothing', async () => {
-    const store = new WatchedStore();
-    const { transport } = await setUp({ store }, name);
-    const blob = freshBlob(30_000_000);
-    await store.write(blob.bytes);
-    const answers = transport
-      .download({ metadata: { digest: blob.message } }, { timeoutMs: 150 })
-      [Symbol.asyncIterator]();
-    await answers.next();
-    expect(store.openHandles).toBe(1);
-    await vi.waitFor(() => expect(store.openHandles).toBe(0));
-    await expect(collect({ [Symbol.asyncIterator]: () => answers })).rejects.toMatchObject({
-      code: Code.DeadlineExceeded,
-    });
-  });
-
   it('tells calls under way that the server shuts down', async () => {
     const store = new WatchedStore();
     const shutdown = new AbortController();
@@ -177,10 +179,7 @@ it.each([
   });
   stream.on('error', () => {});
   for (const message of [metadataMessage(blob.message), chunkMessage(blob.bytes.subarray(0, sentBytes))]) {
-    const bytes = toBinary(UploadRequestSchema, create(UploadRequestSchema, message));
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(bytes.length, 1);
-    stream.write(Buffer.concat([head, bytes]));
+    stream.write(uploadBytes(message));
   }
   await vi.waitFor(() => expect(store.writes).toEqual(['under way']));
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -189,6 +188,7 @@ it.each([
   else session.destroy();
   await vi.waitFor(() => expect(store.writes).not.toEqual(['under way']));
   expect(store.writes).not.toContain('done');
+  expect(store.sources).toEqual(['failed']);
   await vi.waitFor(() => expect(server.calls).toMatchObject([{ code: 'canceled' }]));
   expect(await store.usage()).toEqual({ blobs: 0, bytes: 0 });
   expect(server.errors).toEqual([]);
@@ -282,8 +282,30 @@ describe('races of uploads', () => {
     expect((await transport.upload(stalled)).committedSize).toBe(1000n);
   });
 
+  it('tells the caller of their own mistake, whatever the store makes of it', async () => {
+    const store = new MemoryStore();
+    store.write = async (source) => {
+      try {
+        for await (const _ of source as AsyncIterable<Uint8Array>);
+      } catch (error) {
+        throw new CairnError('storage', 'the source failed', { cause: error });
+      }
+      throw new Error('unreachable');
+    };
+    const { server, transport } = await setUp({ store });
+    const { message } = freshBlob(10);
+    const call = transport.upload(sequence([metadataMessage(message), metadataMessage(message)]));
+    await expect(call).rejects.toMatchObject({ code: Code.InvalidArgument });
+    expect(server.errors).toEqual([]);
+  });
+
   it('fails with more bytes than declared as soon as they come', async () => {
-    const { transport } = await setUp();
+    const store = new MemoryStore();
+    store.write = async (source) => {
+      for await (const _ of source as AsyncIterable<Uint8Array>);
+      throw new Error('took them');
+    };
+    const { transport } = await setUp({ store });
     const blob = freshBlob(10);
     const endless = (async function* () {
       yield metadataMessage(blob.message);
@@ -418,16 +440,93 @@ describe('requests that are no calls', () => {
   });
 });
 
-it('an upload over HTTP/1.1 that is answered early leaves the connection in use', async () => {
-  const { server } = await setUp();
-  const blob = freshBlob(200_000);
-  await server.parts.store.write(blob.bytes);
-  const { transport } = await setUp({}, 'Connect, binary, HTTP/1.1');
-  await transport.upload(uploadMessages(blob));
-  for (let i = 0; i < 3; i++) {
-    await expect(transport.upload(uploadMessages(blob))).rejects.toMatchObject({ code: Code.AlreadyExists });
+describe('an upload that is answered before its end', () => {
+  /** Begins an upload of a blob that is there already, on a socket of its own, and waits for its answer. */
+  async function beginUpload(given: Partial<RpcParts> = {}) {
+    const { server } = await setUp(given);
+    const blob = freshBlob(200_000);
+    await server.parts.store.write(blob.bytes);
+    const socket = connectSocket(server.port, '127.0.0.1');
+    cleanUps.push(() => void socket.destroy());
+    const state = { received: '', closed: false };
+    socket.on('data', (bytes) => {
+      state.received += bytes;
+    });
+    socket.on('close', () => {
+      state.closed = true;
+    });
+    socket.on('error', () => {});
+    const head = (path: string, type: string) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\n`;
+    const send = (bytes: Uint8Array) => {
+      socket.write(`${bytes.length.toString(16)}\r\n`);
+      socket.write(bytes);
+      socket.write('\r\n');
+    };
+    socket.write(
+      `${head('/zako.v1.transport.Transport/Upload', 'application/connect+proto')}Transfer-Encoding: chunked\r\n\r\n`,
+    );
+    send(uploadBytes(metadataMessage(blob.message)));
+    await vi.waitFor(() => expect(state.received).toContain('already_exists'));
+    return { server, blob, socket, state, head, send };
   }
-  await expect(transport.upload(sequence([chunkMessage(blob.bytes)]))).rejects.toMatchObject({
-    code: Code.FailedPrecondition,
+
+  it('leaves the connection to the next request once the rest has come', async () => {
+    const { blob, socket, state, head, send } = await beginUpload();
+    send(uploadBytes(chunkMessage(blob.bytes)));
+    socket.write('0\r\n\r\n');
+    socket.write(`${head('/cairn.v1.BlobService/List', 'application/json')}Content-Length: 2\r\n\r\n{}`);
+    await vi.waitFor(() => expect(state.received).toContain('totalCount'));
+  });
+
+  it('loses its connection when the rest does not come in time', async () => {
+    const waits: { milliseconds: number; callback: () => void }[] = [];
+    const after = (milliseconds: number, callback: () => void) => {
+      waits.push({ milliseconds, callback });
+      return () => {};
+    };
+    const { state } = await beginUpload({ clock: { ...systemClock, after } });
+    await vi.waitFor(() => expect(waits).toMatchObject([{ milliseconds: limits.lingerMillisecondsMax }]));
+    expect(state.closed).toBe(false);
+    waits[0]!.callback();
+    await vi.waitFor(() => expect(state.closed).toBe(true));
   });
 });
+
+it('closes the handle of a download at the deadline, though the caller takes nothing', async () => {
+  const store = new WatchedStore();
+  const { server } = await setUp({ store });
+  const blob = freshBlob(30_000_000);
+  await store.write(blob.bytes);
+  const request = create(DownloadRequestSchema, { metadata: { digest: blob.message } });
+  const response = await fetch(`${server.baseUrl}/zako.v1.transport.Transport/Download`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/connect+proto', 'connect-timeout-ms': '500' },
+    body: enveloped(toBinary(DownloadRequestSchema, request)),
+  });
+  expect(store.openHandles).toBe(1);
+  await vi.waitFor(() => expect(store.openHandles).toBe(0));
+  expect(server.calls).toEqual([]);
+  await response.body?.cancel();
+});
+
+it('ends a call at the deadline by itself', async () => {
+  const { server } = await setUp();
+  const response = await fetch(`${server.baseUrl}/grpc.health.v1.Health/Watch`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/connect+json', 'connect-timeout-ms': '100' },
+    body: Buffer.from('00000000027b7d', 'hex'),
+  });
+  expect(await response.text()).toContain('"deadline_exceeded"');
+  await vi.waitFor(() => expect(server.calls).toMatchObject([{ code: 'deadline_exceeded' }]));
+});
+
+function uploadBytes(message: ReturnType<typeof metadataMessage>): Buffer {
+  return enveloped(toBinary(UploadRequestSchema, create(UploadRequestSchema, message)));
+}
+
+/** A message as it is streamed: a flag, its length, its bytes. */
+function enveloped(bytes: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}
