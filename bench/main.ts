@@ -12,7 +12,7 @@ import { smallWrites } from './small-writes.js';
 import { downloads, uploads } from './streams.js';
 
 const quick = process.argv.includes('--quick');
-const runs = quick ? 1 : 7;
+const runs = quick ? 1 : 5;
 /** From dist-bench/bench/ to the checkout. */
 const resultsPath = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
 
@@ -23,6 +23,7 @@ const scenarios: readonly ((directory: string) => Promise<Scenario>)[] = [
   (directory) => negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32),
 ];
 
+const header = formatHeader('npm run bench', runs);
 const sections: string[] = [];
 for (const open of scenarios) {
   const directory = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
@@ -39,4 +40,4 @@ for (const open of scenarios) {
     await rm(directory, { recursive: true, force: true });
   }
 }
-if (!quick) await writeFile(resultsPath, formatHeader('npm run bench', runs) + sections.join('\n'));
+if (!quick) await writeFile(resultsPath, header + sections.join('\n'));

@@ -1,7 +1,7 @@
 // Measurements as Markdown, with what one needs to judge and to repeat them.
 
 import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { hashEngine } from '../src/blake3/hasher.js';
 import type { Measurement, Scenario } from './harness.js';
 
@@ -38,6 +38,7 @@ export function formatHeader(command: string, runs: number): string {
     `- Command: \`${command}\`, ${runs} runs after a warm-up, medians`,
     `- Commit: ${commit()}`,
     `- Machine: ${cpu.length} × ${cpu[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `- Load of the machine before the start, over a minute: ${loadavg()[0]!.toFixed(1)}. Above 1, the numbers are noise`,
     `- ${type()} ${release()}, Node ${process.versions.node}, BLAKE3 ${hashEngine.name}`,
     '',
     '',
