@@ -4,10 +4,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import ipaddr from 'ipaddr.js';
 import type { SocketAddressSchema } from '../../gen/zako/v1/net/net_pb.js';
-import { nodeRequestKey, type RpcRequest, type SocketEndpoint } from './rpc-parts.js';
+import type { NodeRequest } from '../request-listener.js';
+import { nodeRequestKey, type SocketEndpoint } from './rpc-parts.js';
 
 /** `ip:port` of the caller, `[ip]:port` for IPv6; empty when it is gone. */
-export function peerName(request: RpcRequest): string {
+export function peerName(request: NodeRequest): string {
   const { remoteAddress, remotePort } = request.socket;
   if (remoteAddress === undefined || remotePort === undefined) return '';
   const address = ipaddr.process(remoteAddress);

@@ -4,17 +4,17 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../base/clock.js';
-import type { RpcRequest } from './rpc-parts.js';
+import type { NodeRequest } from '../request-listener.js';
 
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes handed out so far. */
   bytes = 0;
-  readonly #request: RpcRequest;
+  readonly #request: NodeRequest;
   readonly #source: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
 
-  constructor(request: RpcRequest, source: AsyncIterable<Uint8Array>) {
+  constructor(request: NodeRequest, source: AsyncIterable<Uint8Array>) {
     this.#request = request;
     this.#source = source;
   }
@@ -61,7 +61,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 }
 
 /** HTTP/2 requests that were reset end as if they were complete; those of HTTP/1.1 fail by themselves. */
-function wasReset(request: RpcRequest): boolean {
+function wasReset(request: NodeRequest): boolean {
   return 'stream' in request && (request.stream.rstCode !== 0 || request.stream.aborted);
 }
 

@@ -9,18 +9,19 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import { limits } from '../../base/limits.js';
+import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { callInterceptor } from './call-interceptor.js';
 import { type CallState, callStateKey } from './call-state.js';
 import { peerName } from './peer.js';
 import { RequestBody } from './request-body.js';
-import { type CallRecord, nodeRequestKey, type RpcListener, type RpcParts, type RpcRequest } from './rpc-parts.js';
+import { type CallRecord, nodeRequestKey, type RpcParts } from './rpc-parts.js';
 import { rpcRoutes } from './rpc-routes.js';
 
 /** Larger than any answer: blobs hardly shrink, and digests not at all. */
 const compressNothing = 0xffff_ffff;
 
 /** Answers RPCs in Connect, gRPC and gRPC-Web; hands every other request to `fallback`. */
-export function rpcHandler(parts: RpcParts, fallback: RpcListener): RpcListener {
+export function rpcHandler(parts: RpcParts, fallback: RequestListener): RequestListener {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: compressNothing,
@@ -43,8 +44,8 @@ export function rpcHandler(parts: RpcParts, fallback: RpcListener): RpcListener 
 async function answer(
   parts: RpcParts,
   handler: UniversalHandler,
-  request: RpcRequest,
-  response: Parameters<RpcListener>[1],
+  request: NodeRequest,
+  response: NodeResponse,
 ): Promise<void> {
   const call: CallState = { id: parts.nextCallId(), method: handler.requestPath.slice(1), code: undefined };
   let received: UniversalServerRequest;
@@ -81,7 +82,7 @@ async function answer(
 function recorder(
   parts: RpcParts,
   call: CallState,
-  request: RpcRequest,
+  request: NodeRequest,
 ): (answered: boolean, bytesIn: number, bytesOut: number) => void {
   const started = parts.clock.monotonic();
   const peer = peerName(request);
@@ -93,14 +94,14 @@ function recorder(
   };
 }
 
-function protocolOf({ headers }: RpcRequest): CallRecord['protocol'] {
+function protocolOf({ headers }: NodeRequest): CallRecord['protocol'] {
   const contentType = headers['content-type'] ?? '';
   if (contentType.startsWith('application/grpc-web')) return 'grpc-web';
   return contentType.startsWith('application/grpc') ? 'grpc' : 'connect';
 }
 
 /** Ends a request whose sender goes on although it has been answered. */
-function giveUp(request: RpcRequest): void {
+function giveUp(request: NodeRequest): void {
   if ('stream' in request) request.stream.close();
   else request.socket.destroy();
 }

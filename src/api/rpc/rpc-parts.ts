@@ -2,17 +2,12 @@
 
 import type { ContextKey } from '@connectrpc/connect';
 import { createContextKey } from '@connectrpc/connect';
-import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { BlobStore } from '../../base/blob-store.js';
 import type { Clock } from '../../base/clock.js';
 import type { Logger } from '../logger.js';
+import type { NodeRequest } from '../request-listener.js';
 import type { ServingState } from './serving-state.js';
 import type { TransportTokens } from './transport-tokens.js';
-
-/** A request listener that HTTP/1.1 and HTTP/2 servers both take. */
-export type RpcListener = ReturnType<typeof connectNodeAdapter>;
-export type RpcRequest = Parameters<RpcListener>[0];
-export type RpcResponse = Parameters<RpcListener>[1];
 
 /** An address as people write it: an IPv4 or IPv6 literal and a port. */
 export interface SocketEndpoint {
@@ -60,6 +55,9 @@ export interface RpcParts {
 }
 
 /** The Node request of a call; undefined when a call did not come over a socket. */
-export const nodeRequestKey: ContextKey<RpcRequest | undefined> = createContextKey<RpcRequest | undefined>(undefined, {
-  description: 'Node request',
-});
+export const nodeRequestKey: ContextKey<NodeRequest | undefined> = createContextKey<NodeRequest | undefined>(
+  undefined,
+  {
+    description: 'Node request',
+  },
+);

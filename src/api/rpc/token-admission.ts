@@ -2,16 +2,17 @@
 // hold an account's credentials: a bearer that has not the form of a token is not taken for one.
 
 import { CairnError } from '../../base/errors.js';
-import type { RpcParts, RpcRequest } from './rpc-parts.js';
+import type { NodeRequest } from '../request-listener.js';
+import type { RpcParts } from './rpc-parts.js';
 import { looksLikeToken } from './transport-tokens.js';
 
-export const tokenHeader = 'x-cairn-transport-token';
+const tokenHeader = 'x-cairn-transport-token';
 
 /** `unauthenticated` when tokens are required and this one is absent, foreign, expired or spent. */
 export function admitByToken(
   { tokens, transportTokens }: Pick<RpcParts, 'tokens' | 'transportTokens'>,
   header: Headers,
-  request: RpcRequest | undefined,
+  request: NodeRequest | undefined,
 ): void {
   const required = transportTokens === 'required';
   const token = presentedToken(header);
