@@ -4,6 +4,7 @@
 // One flush at a time writes the changed rows and the log position they belong to as one synced batch.
 
 import { type BlobHash, type Digest, hashHex, toDigest } from '../base/digest.js';
+import { CairnError } from '../base/errors.js';
 import type { LogPosition } from '../log/record.js';
 import { blobRecordBytes } from './blob-records.js';
 import { type BlobRow, type BlobTable, shardCount } from './blob-table.js';
@@ -137,9 +138,33 @@ export class Catalog {
     }
   }
 
-  /** Blobs in order of hash, after a given one. */
+  /** Blobs in order of hash, after a given one. Reads from the index, so that it has to be brought up to date. */
   async list(after: BlobHash | undefined, limit: number): Promise<Digest[]> {
-    await this.flush();
+    try {
+      await this.flush();
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      return this.#listBeside(after, limit);
+    }
+    return this.#listIndexed(after, limit);
+  }
+
+  /** The same when the disk takes no index: what it does not have is merged in. */
+  async #listBeside(after: BlobHash | undefined, limit: number): Promise<Digest[]> {
+    const found = new Map<string, Digest>();
+    for (const digest of await this.#listIndexed(after, limit)) found.set(hashHex(digest.hash), digest);
+    const from = after === undefined ? '' : hashHex(after);
+    for (const [hex, hash] of this.#changed) {
+      const size = this.#table.sizeOf(hash);
+      if (size >= 0 && hex > from) found.set(hex, toDigest(hash, size));
+    }
+    return [...found.keys()]
+      .sort()
+      .slice(0, limit)
+      .map((hex) => found.get(hex)!);
+  }
+
+  async #listIndexed(after: BlobHash | undefined, limit: number): Promise<Digest[]> {
     const found: Digest[] = [];
     let from = after;
     while (found.length < limit) {

@@ -27,6 +27,7 @@ export class LargeFiles {
   /** Paths to unlink when their last reader closes. */
   readonly #condemned = new Set<string>();
   readonly #madeDirectories = new Set<string>();
+  #hasLeftovers = false;
   /** Directories with removals that a power failure may still undo. */
   readonly #removedFrom = new Set<string>();
 
@@ -127,7 +128,21 @@ export class LargeFiles {
 
   async #remove(path: string): Promise<void> {
     this.#removedFrom.add(dirname(path));
-    await this.#fs.remove(path);
+    try {
+      await this.#fs.remove(path);
+    } catch (error) {
+      this.leaveBehind();
+      throw error;
+    }
+  }
+
+  /** There may be a file without a record, for the next opening to sweep. */
+  leaveBehind(): void {
+    this.#hasLeftovers = true;
+  }
+
+  get hasLeftovers(): boolean {
+    return this.#hasLeftovers;
   }
 
   /** Makes removals durable. */

@@ -31,7 +31,9 @@ import type { BlobRow } from './blob-table.js';
 import type { Catalog } from './catalog.js';
 import { CommitQueue } from './commit-queue.js';
 import { Interruptible } from './interruptible.js';
+import type { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
+import type { Poison } from './poison.js';
 import { dropSpooled, Spool, type Spooled } from './spool.js';
 import { checkExpected, refuseWhenCanceled } from './write-checks.js';
 
@@ -40,8 +42,8 @@ export interface LocalStoreParts {
   readonly catalog: Catalog;
   readonly files: LargeFiles;
   readonly durability: Durability;
-  /** Large files adopted but not yet synced, in `memory` durability. */
-  readonly unsynced: Set<LargeFileName>;
+  readonly lagging: LaggingFiles;
+  readonly poison: Poison;
   /** Stops what runs in the background and releases what the store holds, after the last write. */
   readonly shutDown: () => Promise<void>;
 }
@@ -56,7 +58,6 @@ export class LocalStore implements BlobStore {
   readonly #deletes = new CommitQueue();
   readonly #parts: LocalStoreParts;
   readonly #writes = new Set<Promise<unknown>>();
-  #poison: CairnError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: LocalStoreParts) {
@@ -65,10 +66,6 @@ export class LocalStore implements BlobStore {
 
   #refuseWhenClosed(): void {
     if (this.#closing !== undefined) throw new CairnError('unavailable', 'the store is closed');
-  }
-
-  #refuseWhenPoisoned(): void {
-    if (this.#poison !== undefined) throw this.#poison;
   }
 
   async stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
@@ -122,7 +119,7 @@ export class LocalStore implements BlobStore {
 
   async write(source: BlobSource, options: WriteOptions = {}): Promise<WriteResult> {
     this.#refuseWhenClosed();
-    this.#refuseWhenPoisoned();
+    this.#parts.poison.refuse();
     const writing = this.#write(source, options);
     this.#writes.add(writing);
     try {
@@ -197,7 +194,7 @@ export class LocalStore implements BlobStore {
   }
 
   #commitPacked(digest: Digest, bytes: Uint8Array): Promise<void> {
-    this.#refuseWhenPoisoned();
+    this.#parts.poison.refuse();
     const record = packedBlobRecord(digest.hash, bytes);
     return this.#parts.log.append(record, (place) => this.#appear(digest, place, false));
   }
@@ -209,39 +206,30 @@ export class LocalStore implements BlobStore {
   }
 
   async #commitLarge({ digest, file, checksums }: Spooled & { kind: 'large' }): Promise<void> {
-    this.#refuseWhenPoisoned();
-    const { log, files, durability, unsynced } = this.#parts;
+    this.#parts.poison.refuse();
+    const { log, files, durability, lagging, poison } = this.#parts;
     const lazily = durability === 'memory';
-    if (!lazily) await this.#sync(() => file.sync());
+    if (!lazily) await poison.guard(() => file.sync());
     const name = await files.adopt(file, digest.hash);
     try {
-      if (!lazily) await this.#sync(() => files.syncDirectory(digest.hash));
-      this.#refuseWhenPoisoned();
-      if (lazily) unsynced.add(name);
+      if (!lazily) await poison.guard(() => files.syncDirectory(digest.hash));
+      poison.refuse();
+      if (lazily) lagging.addUnsynced(name);
       await log.append(largeBlobRecord(digest, name.file, lazily, checksums), (place) =>
         this.#appear(digest, place, true),
       );
     } catch (error) {
-      unsynced.delete(name);
+      lagging.forgetUnsynced(name);
       // After a failed sync nobody knows whether the record is in the log. The next opening does, and sweeps if it is not.
-      if (errorCode(error) !== 'storage') await files.condemn(name);
+      if (errorCode(error) === 'storage') files.leaveBehind();
+      else await files.condemn(name);
       throw error;
-    }
-  }
-
-  /** After a failed sync nothing is known about what the disk holds: the store stops taking writes. */
-  async #sync(sync: () => Promise<void>): Promise<void> {
-    try {
-      await sync();
-    } catch (cause) {
-      this.#poison ??= new CairnError('storage', 'the disk failed to make data durable; writes are refused', { cause });
-      throw this.#poison;
     }
   }
 
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {
     this.#refuseWhenClosed();
-    this.#refuseWhenPoisoned();
+    this.#parts.poison.refuse();
     const deleting = Promise.all(hashes.map((hash) => this.#delete(hash)));
     this.#writes.add(deleting);
     try {
@@ -265,7 +253,7 @@ export class LocalStore implements BlobStore {
   }
 
   async #deletePresent(hash: BlobHash): Promise<void> {
-    const { log, catalog, files } = this.#parts;
+    const { log, catalog, files, durability, lagging } = this.#parts;
     let row = catalog.find(hash)!;
     let name: LargeFileName | undefined;
     while (row.large) {
@@ -282,9 +270,14 @@ export class LocalStore implements BlobStore {
       });
     } catch (error) {
       catalog.restore(hash);
+      // Stored again meanwhile, the blob has another file by now.
+      if (row.large) files.leaveBehind();
       throw error;
     }
-    if (name !== undefined) await files.condemn(name);
+    if (name === undefined) {
+      if (row.large) files.leaveBehind();
+    } else if (durability === 'memory') lagging.addCondemned(name);
+    else await files.condemn(name);
   }
 
   /** Which file a large blob's record refers to; undefined when the record is damaged, and the file then left behind. */

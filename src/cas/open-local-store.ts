@@ -13,6 +13,7 @@ import type { IndexHome } from './index-db.js';
 import { LargeFiles } from './large-files.js';
 import { LocalStore } from './local-store.js';
 import { Maintenance } from './maintenance.js';
+import { Poison } from './poison.js';
 import { type Recovered, recover, tablePath } from './recovery.js';
 import { openStoreFile } from './store-file.js';
 import type { StoreReport } from './store-report.js';
@@ -38,14 +39,18 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
   const storeFile = await openStoreFile({ fs, directory, random });
   try {
     const files = await LargeFiles.open(fs, random, directory);
+    const poison = new Poison();
     const log = {
       ...options,
       directory: join(directory, 'log'),
-      onPoisoned: (error: CairnError) => report('error', 'the store takes no more writes', { error }),
+      onPoisoned: (error: CairnError) => {
+        poison.set(error);
+        report('error', 'the store takes no more writes', { error });
+      },
       onDamage: (stretch: DamagedStretch) => report('error', 'a stretch of the log is damaged', { ...stretch }),
     };
-    const recovered = await recover({ ...options, files, log });
-    return assemble(options, files, recovered, () => storeFile.release());
+    const recovered = await recover({ ...options, files, log, poison });
+    return assemble(options, files, poison, recovered, () => storeFile.release());
   } catch (error) {
     await storeFile.release();
     throw error;
@@ -55,24 +60,32 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
 function assemble(
   options: LocalStoreOptions,
   files: LargeFiles,
-  { index, log, catalog, unsynced }: Recovered,
+  poison: Poison,
+  { index, log, catalog, lagging }: Recovered,
   release: () => Promise<void>,
 ): LocalStore {
   const { directory, fs, durability, clock, report } = options;
+  const stop = async () => {
+    await maintenance.stop();
+    try {
+      if (!poison.isSet) await catalog.flush();
+    } finally {
+      await log.close();
+      await index.close();
+    }
+    // Without a saved table the next opening sweeps.
+    if (poison.isSet || files.hasLeftovers) return;
+    await files.syncRemovals();
+    await saveTable(fs, tablePath(directory), catalog.table, log.end);
+  };
   const shutDown = async () => {
     try {
-      await maintenance.stop();
-      await catalog.flush();
-      await log.close();
-      // After a clean stop nobody looks for files without a record.
-      await files.syncRemovals();
-      await saveTable(fs, tablePath(directory), catalog.table, log.end);
+      await stop();
     } finally {
-      await index.close();
       await release();
     }
   };
-  const store = new LocalStore({ log, catalog, files, durability, unsynced, shutDown });
+  const store = new LocalStore({ log, catalog, files, durability, lagging, poison, shutDown });
   const compactor = new Compactor({ log, catalog, commits: store.commits });
   const maintenance = new Maintenance({
     catalog,

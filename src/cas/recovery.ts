@@ -17,7 +17,9 @@ import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
 import { BlobTable } from './blob-table.js';
 import { Catalog } from './catalog.js';
 import type { IndexDb, IndexHome } from './index-db.js';
+import { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
+import type { Poison } from './poison.js';
 import type { StoreReport } from './store-report.js';
 import { loadTable } from './table-file.js';
 
@@ -28,6 +30,7 @@ export interface RecoveryParts {
   readonly index: IndexHome;
   readonly files: LargeFiles;
   readonly log: LogParts;
+  readonly poison: Poison;
   readonly report: StoreReport;
 }
 
@@ -35,7 +38,7 @@ export interface Recovered {
   readonly index: IndexDb;
   readonly log: Log;
   readonly catalog: Catalog;
-  readonly unsynced: Set<LargeFileName>;
+  readonly lagging: LaggingFiles;
 }
 
 export function tablePath(directory: string): string {
@@ -111,7 +114,7 @@ function samePosition(a: LogPosition, b: LogPosition): boolean {
 }
 
 async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
-  const { files } = parts;
+  const { files, poison } = parts;
   const { table, index, position } = known;
   const replayed = new Map<string, BlobHash>();
   const inMemory = new Map<string, { digest: Digest; name: LargeFileName }>();
@@ -132,23 +135,17 @@ async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
     if (large && blob.unsynced) inMemory.set(hex, { digest: blob.digest, name: { hash, file: blob.file } });
   });
   try {
-    const unsynced = new Set<LargeFileName>();
+    const lagging = new LaggingFiles();
     const catalog = new Catalog(table, index, {
       end: () => log.end,
-      makeDurable: async () => {
-        for (const name of [...unsynced]) {
-          await files.sync(name);
-          unsynced.delete(name);
-        }
-        await log.sync();
-      },
+      makeDurable: () => lagging.settle(files, poison, () => log.sync()),
     });
     for (const hash of replayed.values()) catalog.touch(hash);
     dropGoneSegments(catalog, log);
     await dropLostFiles(parts, log, catalog, inMemory.values());
     if (position === undefined) await catalog.writeWholeIndex(log.end);
     if (!known.clean || replayed.size > 0) await sweepFiles(parts, log, catalog);
-    return { index, log, catalog, unsynced };
+    return { index, log, catalog, lagging };
   } catch (error) {
     await log.close();
     throw error;

@@ -1,0 +1,32 @@
+// Whether the store may still promise anything. After a failed sync nobody knows what the disk holds, and trying again
+// tells nothing: the system may have forgotten what it could not write. So there is no way back but a new start.
+
+import { CairnError } from '../base/errors.js';
+
+export class Poison {
+  #error: CairnError | undefined;
+
+  get isSet(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** The first cause stays. */
+  set(cause: unknown): void {
+    this.#error ??= new CairnError('storage', 'the disk failed to make data durable; writes are refused', { cause });
+  }
+
+  refuse(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Runs something that makes data durable; its failure is the end of all writing. */
+  async guard(sync: () => Promise<void>): Promise<void> {
+    this.refuse();
+    try {
+      await sync();
+    } catch (cause) {
+      this.set(cause);
+      this.refuse();
+    }
+  }
+}
