@@ -1,0 +1,111 @@
+// A store running on a disk that can be crashed, with its maintenance in the test's hands.
+
+import { join } from 'node:path';
+import type { Durability } from '../../src/base/blob-store.js';
+import type { Clock } from '../../src/base/clock.js';
+import type { LocalStore } from '../../src/cas/local-store.js';
+import { openLocalStore } from '../../src/cas/open-local-store.js';
+import { FaultFileSystem } from '../support/fault-file-system.js';
+import { type SeededRandom, seededRandom } from '../support/random.js';
+import { IndexDisk } from './index-disk.js';
+import { loiter, slowFileSystem } from './slow-file-system.js';
+
+export const directory = '/data';
+/** Little more than the header of a segment and a few small blobs, so that segments are full soon. */
+const segmentBytesTarget = 12_000;
+
+export interface Disk {
+  readonly fs: FaultFileSystem;
+  readonly index: IndexDisk;
+}
+
+export function emptyDisk(seed: number): Disk {
+  return { fs: new FaultFileSystem(seed), index: new IndexDisk() };
+}
+
+/** What the machine finds when it stops now and starts again. */
+export function crashDisk({ fs, index }: Disk, seed: number): Disk {
+  return { fs: fs.crash(seed), index: index.crash(seededRandom(seed)) };
+}
+
+export interface Report {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export class Machine {
+  readonly reports: Report[] = [];
+  readonly clock = new ManualClock();
+
+  private constructor(
+    readonly disk: Disk,
+    readonly durability: Durability,
+    private opened: LocalStore | undefined,
+  ) {}
+
+  static async start(disk: Disk, durability: Durability, random: SeededRandom): Promise<Machine> {
+    const machine = new Machine(disk, durability, undefined);
+    disk.index.beforeApply = async () => {
+      await loiter(random);
+      return undefined;
+    };
+    machine.opened = await openLocalStore({
+      directory,
+      fs: slowFileSystem(disk.fs, random),
+      index: disk.index.home(),
+      durability,
+      segmentBytesTarget,
+      maintenanceIntervalMilliseconds: 1,
+      clock: machine.clock,
+      random,
+      report: (level, message, details) => machine.reports.push({ level, message, details }),
+    });
+    return machine;
+  }
+
+  get store(): LocalStore {
+    return this.opened!;
+  }
+
+  /** Names of the files under a directory of the store. */
+  filesIn(folder: string): string[] {
+    const prefix = `${join(directory, folder)}/`;
+    return this.disk.fs.paths().flatMap((path) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : []));
+  }
+}
+
+/** Time stands still; whoever waits for it is called by `runNext`. */
+export class ManualClock implements Clock {
+  #next: (() => void) | undefined;
+  #onWait: (() => void) | undefined;
+
+  now(): number {
+    return 0;
+  }
+
+  monotonic(): number {
+    return 0;
+  }
+
+  after(_milliseconds: number, callback: () => void): () => void {
+    this.#next = callback;
+    this.#onWait?.();
+    return () => {
+      this.#next = undefined;
+    };
+  }
+
+  /** Calls the one who waits, and resolves when it waits again. At once, and with false, when nobody does. */
+  async runNext(): Promise<boolean> {
+    const next = this.#next;
+    if (next === undefined) return false;
+    this.#next = undefined;
+    const waits = new Promise<void>((resolve) => {
+      this.#onWait = resolve;
+    });
+    next();
+    await waits;
+    return true;
+  }
+}
