@@ -46,6 +46,8 @@ export class Exchange {
         resolve();
       });
     });
+    // What is written after the client has left: its leaving is known from `close`.
+    response.on('error', () => {});
     this.#writer.once('finish', () => this.#leaveUnreadBody());
   }
 
@@ -124,6 +126,8 @@ export class Exchange {
       return;
     }
     if (request.complete) return;
+    // An interrupted reader may still wait for its piece; when it has left, this listener lets the rest flow.
+    request.on('data', () => {});
     request.resume();
     const welcome = response.statusCode < 300;
     this.clock.after(welcome ? limits.stalledBodyMillisecondsMax : limits.lingerMillisecondsMax, () => {

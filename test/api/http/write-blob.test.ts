@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request as http1Request } from 'node:http';
+import { Agent, request as http1Request } from 'node:http';
 import { constants, connect as http2Connect } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -247,6 +247,31 @@ describe.each<HttpVersion>(['h1', 'h2'])('writing over %s', (version) => {
     });
     expect(answer.status).toBe(200);
   });
+});
+
+it('an HTTP/1.1 client answered early can send the rest, and use its connection again', async () => {
+  store.write = async (source) => {
+    const pieces = (source as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    await pieces.next();
+    // Interrupted while it waits for more.
+    void pieces.next();
+    void pieces.return?.();
+    return { digest: digestBlob(blob), existed: true, durability: 'memory' };
+  };
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const request = http1Request(`${served.url}/blobs`, { method: 'POST', agent });
+  request.write('some');
+  const [response] = await once(request, 'response');
+  expect(response.statusCode).toBe(200);
+  response.resume();
+  for (let i = 0; i < 64; i++) await send((done) => request.write(blob, done));
+  request.end();
+  const next = http1Request(`${served.url}/healthz`, { agent }).end();
+  const [second] = await once(next, 'response');
+  expect(second.statusCode).toBe(200);
+  expect(next.socket).toBe(request.socket);
+  second.resume();
+  agent.destroy();
 });
 
 /** Ways to leave an upload half done; each has sent some bytes of the blob. */
