@@ -144,6 +144,23 @@ describe('a failed sync', () => {
     await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'storage' });
   });
 
+  it('leaves no header behind that could come back and seal a segment that has grown since', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    log.roll();
+    // The new segment's file is whole and durable, its name is not, and neither is the name's removal.
+    fs.inject = failing('syncDirectory', 'io_error');
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'storage' });
+    fs.inject = () => undefined;
+    await log.close();
+    const again = await openLog(fs, { from: log.end });
+    expect((await append(again.log, numbered(3))).segment).toBe(1);
+    for (let seed = 0; seed < 50; seed++) {
+      expect(idsOf((await openLog(fs.crash(seed))).visited)).toEqual([1, 3]);
+    }
+  });
+
   it("of 'memory' mode poisons too, what waits included", async () => {
     const fs = new FaultFileSystem();
     const { log } = await openLog(fs, { durability: 'memory' });
