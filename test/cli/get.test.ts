@@ -104,7 +104,7 @@ describe('get', () => {
     proxy.stallAfterBytes = 5_000_000;
     const child = spawnCairn(['get', name, '--jobs', jobs, '-o', 'file'], { server: proxy.url, cwd: work });
     const ended = finished(child);
-    await expect.poll(async () => (await readdir(work)).length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(async () => (await readdir(work)).length, { timeout: 20_000 }).toBe(2);
     child.kill('SIGINT');
     const { code, stdout, stderr } = await ended;
     expect({ code, stdout, stderr }).toEqual({ code: exitCodes.interrupted, stdout: '', stderr: '' });

@@ -153,7 +153,7 @@ describe('put, interrupted', () => {
       const child = spawnCairn(['put', '-'], { server: server.url, temporary });
       child.stdin.on('error', () => {});
       child.stdin.write(bytes.subarray(0, 1_000_000));
-      await expect.poll(temporaryLeft).toHaveLength(1);
+      await expect.poll(temporaryLeft, { timeout: 20_000 }).toHaveLength(1);
       child.kill(signal);
       const { code, stdout, stderr } = await finished(child);
       expect({ code, stdout, stderr }).toEqual({
@@ -169,7 +169,7 @@ describe('put, interrupted', () => {
     proxy.stallAfterBytes = 3000;
     const child = spawnCairn(['put', 'large'], { server: proxy.url, cwd: work });
     const ended = finished(child);
-    await expect.poll(() => proxy.bytesToServer, { timeout: 10_000 }).toBeGreaterThan(200_000);
+    await expect.poll(() => proxy.bytesToServer, { timeout: 20_000 }).toBeGreaterThan(200_000);
     child.kill('SIGINT');
     const { code, stdout, stderr } = await ended;
     await proxy.close();

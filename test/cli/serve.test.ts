@@ -20,7 +20,7 @@ describe('serve', () => {
     const server = await startCairnServer(['--data', join(directory, 'data')]);
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     expect(server.stdout()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n$/);
-    await expect.poll(() => server.stderr()).toContain(`--server ${server.url}`);
+    await expect.poll(() => server.stderr(), { timeout: 20_000 }).toContain(`--server ${server.url}`);
     expect(await server.stop(signal)).toBe(exitCodes.ok);
     expect(server.stdout().split('\n')).toHaveLength(2);
   });

@@ -220,7 +220,7 @@ describe('ending', () => {
       for await (const _ of client.get(digest, { signal: stop.signal })) stop.abort();
     })();
     expect(await codeOf(reading)).toBe('canceled');
-    await expect.poll(() => store.openHandles).toBe(0);
+    await expect.poll(() => store.openHandles, { timeout: 10_000 }).toBe(0);
 
     const stopUpload = new AbortController();
     async function* endless() {
@@ -239,7 +239,7 @@ describe('ending', () => {
   it('lets go of the server when a reader stops early', async () => {
     const { digest } = await client.put(blob(5_000_000));
     for await (const _ of client.get(digest)) break;
-    await expect.poll(() => store.openHandles).toBe(0);
+    await expect.poll(() => store.openHandles, { timeout: 10_000 }).toBe(0);
   });
 
   it('closes the source when the server has the blob already', async () => {
@@ -254,7 +254,7 @@ describe('ending', () => {
       }
     }
     expect((await client.put(source(), { expect: digest })).existed).toBe(true);
-    await expect.poll(() => closed).toBe(true);
+    await expect.poll(() => closed, { timeout: 10_000 }).toBe(true);
   });
 });
 

@@ -49,9 +49,11 @@ describe('openNodeTransport', () => {
         initialWindowSize: limits.clientStreamWindowBytes,
         maxFrameSize: limits.clientFrameBytesMax,
       });
-      await expect.poll(() => session.state.remoteWindowSize).toBe(limits.clientSessionWindowBytes);
+      await expect
+        .poll(() => session.state.remoteWindowSize, { timeout: 10_000 })
+        .toBe(limits.clientSessionWindowBytes);
       session.destroy();
-      await expect.poll(() => ends).toBe(round);
+      await expect.poll(() => ends, { timeout: 10_000 }).toBe(round);
     }
   });
 
