@@ -39,14 +39,11 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
   const storeFile = await openStoreFile({ fs, directory, random });
   try {
     const files = await LargeFiles.open(fs, random, directory);
-    const poison = new Poison();
+    const poison = new Poison((err) => report('error', 'the store takes no more writes', { err }));
     const log = {
       ...options,
       directory: join(directory, 'log'),
-      onPoisoned: (error: CairnError) => {
-        poison.set(error);
-        report('error', 'the store takes no more writes', { error });
-      },
+      onPoisoned: (error: CairnError) => poison.set(error),
       onDamage: (stretch: DamagedStretch) => report('error', 'a stretch of the log is damaged', { ...stretch }),
     };
     const recovered = await recover({ ...options, files, log, poison });

@@ -4,7 +4,13 @@
 import { CairnError } from '../base/errors.js';
 
 export class Poison {
+  readonly #onSet: (error: CairnError) => void;
   #error: CairnError | undefined;
+
+  /** `onSet` is called once. */
+  constructor(onSet: (error: CairnError) => void) {
+    this.#onSet = onSet;
+  }
 
   get isSet(): boolean {
     return this.#error !== undefined;
@@ -12,7 +18,9 @@ export class Poison {
 
   /** The first cause stays. */
   set(cause: unknown): void {
-    this.#error ??= new CairnError('storage', 'the disk failed to make data durable; writes are refused', { cause });
+    if (this.#error !== undefined) return;
+    this.#error = new CairnError('storage', 'the disk failed to make data durable; writes are refused', { cause });
+    this.#onSet(this.#error);
   }
 
   refuse(): void {
