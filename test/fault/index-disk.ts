@@ -13,8 +13,10 @@ interface Batch {
 }
 
 export class IndexDisk {
-  /** Called before a batch is applied; what it answers is thrown. */
-  beforeApply: () => Promise<CairnError | undefined> | undefined = () => undefined;
+  /** What applying a batch waits for. */
+  linger: () => Promise<void> = async () => {};
+  /** What applying a batch fails with. */
+  inject: () => CairnError | undefined = () => undefined;
   #batches: Batch[];
 
   constructor(batches: readonly Batch[] = []) {
@@ -42,7 +44,8 @@ export class IndexDisk {
       position: () => index.position(),
       apply: async (changes, position) => {
         const copy = [...changes];
-        const failure = await this.beforeApply();
+        await this.linger();
+        const failure = this.inject();
         if (failure !== undefined) throw failure;
         await index.apply(copy, position);
         batches.push({ changes: copy, position });

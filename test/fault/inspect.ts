@@ -1,6 +1,7 @@
 // Everything that must hold in a store nobody is using, checked from outside and against the files on its disk.
 
 import { expect } from 'vitest';
+import { hashHex } from '../../src/base/digest.js';
 import { blobs, freshBlobs, readWhole, type TestBlob } from './blobs.js';
 import type { Allowed, Presence } from './ledger.js';
 import type { Machine } from './machine.js';
@@ -27,14 +28,17 @@ export async function inspect(machine: Machine, allowed: readonly Allowed[], lab
   const wrong = found.flatMap((presence, i) =>
     allowed[i] === 'either' || allowed[i] === presence ? [] : [`blob ${i} is ${presence}`],
   );
-  expect(wrong, label).toEqual([]);
+  expect(wrong.join(), label).toBe('');
   const visible = all.filter((_, i) => found[i] === 'present');
   const fresh = await presences(machine, freshBlobs);
   visible.push(...freshBlobs.filter((_, i) => fresh[i] === 'present'));
   for (const { digest, bytes, hex } of visible) await expectWhole(machine, digest.hash, bytes, `${label}, ${hex}`);
   const listed = await store.list({ limit: 1000 });
-  const sorted = [...visible].sort((a, b) => (a.hex < b.hex ? -1 : 1));
-  expect(listed, label).toEqual(sorted.map(({ digest }) => digest));
+  const want = visible.map(({ hex, digest }) => `${hex} ${digest.size}`).sort();
+  expect(
+    listed.map(({ hash, size }) => `${hashHex(hash)} ${size}`),
+    label,
+  ).toEqual(want);
   const bytes = visible.reduce((sum, { digest }) => sum + digest.size, 0);
   expect(await store.usage(), label).toEqual({ blobs: visible.length, bytes });
   return found;

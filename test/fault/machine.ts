@@ -46,10 +46,7 @@ export class Machine {
 
   static async start(disk: Disk, durability: Durability, random: SeededRandom): Promise<Machine> {
     const machine = new Machine(disk, durability, undefined);
-    disk.index.beforeApply = async () => {
-      await loiter(random);
-      return undefined;
-    };
+    disk.index.linger = () => loiter(random);
     machine.opened = await openLocalStore({
       directory,
       fs: slowFileSystem(disk.fs, random),
