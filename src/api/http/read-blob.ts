@@ -5,10 +5,11 @@ import { type BlobHash, formatHash, parseHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { type Random, uniqueName } from '../../base/random.js';
 import type { ByteRange } from '../../base/range.js';
+import type { Part } from '../read-ahead.js';
 import { contentRange, parseByteRanges, unsatisfiedRange } from './byte-ranges.js';
 import { allowsRange, blobTag, checkConditions } from './conditions.js';
 import type { AnswerHeaders, Exchange } from './exchange.js';
-import { type Part, partBytes, sendBlob } from './send-blob.js';
+import { partBytes, sendBlob } from './send-blob.js';
 
 export interface ReadBlobParts {
   readonly store: BlobStore;

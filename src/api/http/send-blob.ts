@@ -1,15 +1,11 @@
-// Streams parts of an open blob into an answer: one piece is being taken by the client while the next is read, and no
-// more are held. The head must be known before the first byte, but is sent only when the first piece has been read and
+// Streams parts of an open blob into an answer as fast as the client takes them. The head must be known before the first byte, but is sent only when the first piece has been read and
 // verified, so that damage found there is still a proper error.
 
 import type { BlobHandle } from '../../base/blob-store.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import type { ByteRange } from '../../base/range.js';
+import { type Part, ReadAhead } from '../read-ahead.js';
 import type { AnswerHeaders, Exchange } from './exchange.js';
-
-/** Bytes to send as they are, or a range of the blob. */
-export type Part = Uint8Array | ByteRange;
 
 export function partBytes(part: Part): number {
   return part instanceof Uint8Array ? part.length : part.end - part.start;
@@ -24,56 +20,21 @@ export async function sendBlob(
   parts: readonly Part[],
 ): Promise<void> {
   const { response } = exchange;
-  let headSent = false;
-  for await (const piece of readAhead(handle, parts, exchange.signal)) {
-    if (exchange.signal.aborted) return;
-    if (!headSent) response.writeHead(status, headers);
-    headSent = true;
-    exchange.bytesOut += piece.length;
-    if (!response.write(piece)) await drained(exchange);
-  }
-  if (exchange.signal.aborted) return;
-  if (!headSent) response.writeHead(status, headers);
-  response.end();
-}
-
-/** The parts' bytes, the next piece being read while one is out. All reads have ended when this ends. */
-async function* readAhead(handle: BlobHandle, parts: readonly Part[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const pieces = cut(parts);
-  const readNext = (): Promise<Uint8Array> | undefined => {
-    const next = pieces.next();
-    if (next.done) return undefined;
-    const reading = next.value instanceof Uint8Array ? Promise.resolve(next.value) : handle.read(next.value);
-    // Nobody may be waiting yet when it fails; whoever waits then still learns of it.
-    reading.catch(() => {});
-    return reading;
-  };
-  let ahead = readNext();
+  const pieces = new ReadAhead(handle, parts, exchange.signal);
   try {
-    while (ahead !== undefined) {
-      const piece = await ahead;
-      ahead = signal.aborted ? undefined : readNext();
-      yield piece;
+    let piece = await pieces.next();
+    if (exchange.signal.aborted) return;
+    response.writeHead(status, headers);
+    while (piece !== undefined) {
+      exchange.bytesOut += piece.length;
+      if (!response.write(piece)) await drained(exchange);
+      if (exchange.signal.aborted) return;
+      piece = await pieces.next();
+      if (exchange.signal.aborted) return;
     }
+    response.end();
   } finally {
-    await ahead?.catch(() => {});
-  }
-}
-
-/** Ranges cut into reads that start small, so that a reader who takes little makes us hold little. */
-function* cut(parts: readonly Part[]): Generator<Part> {
-  let readBytes: number = limits.firstReadBytes;
-  for (const part of parts) {
-    if (part instanceof Uint8Array) {
-      yield part;
-      continue;
-    }
-    for (let start = part.start; start < part.end; ) {
-      const end = Math.min(start + readBytes, part.end);
-      yield { start, end };
-      start = end;
-      readBytes = Math.min(readBytes * 2, limits.readBytesMax);
-    }
+    await pieces.settle();
   }
 }
 

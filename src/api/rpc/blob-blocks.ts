@@ -1,10 +1,9 @@
-// The bytes of an open blob as blocks, the next of which is being read while one is on its way. Blocks start small and
-// double, so that a caller who takes nothing costs little.
+// The bytes of an open blob as blocks, for a call that may be canceled at any time.
 
 import type { BlobHandle } from '../../base/blob-store.js';
 import { CairnError } from '../../base/errors.js';
-import { limits } from '../../base/limits.js';
 import type { ByteRange } from '../../base/range.js';
+import { ReadAhead } from '../read-ahead.js';
 
 /**
  * Owns the handle: it is closed when the blocks end, fail or are abandoned, and at once when the signal aborts, also
@@ -12,39 +11,21 @@ import type { ByteRange } from '../../base/range.js';
  */
 export async function* blobBlocks(
   handle: BlobHandle,
-  { start, end }: ByteRange,
+  range: ByteRange,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let position = start;
-  let blockBytes: number = limits.firstReadBytes;
-  let ahead: Promise<Uint8Array> | undefined;
-
-  function readAhead(): Promise<Uint8Array> | undefined {
-    if (position === end) return undefined;
-    const block = handle.read({ start: position, end: Math.min(position + blockBytes, end) });
-    // Its failure is thrown where it is awaited; until then it must not count as unhandled.
-    block.catch(() => {});
-    position = Math.min(position + blockBytes, end);
-    blockBytes = Math.min(2 * blockBytes, limits.readBytesMax);
-    return block;
-  }
-
+  const blocks = new ReadAhead(handle, [range], signal);
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
-    closing ??= Promise.allSettled([ahead]).then(() => handle.close());
+    closing ??= blocks.settle().then(() => handle.close());
     closing.catch(() => {});
     return closing;
   }
 
   signal.addEventListener('abort', close, { once: true });
   try {
-    if (!signal.aborted) ahead = readAhead();
-    while (ahead !== undefined) {
-      const block: Uint8Array = await ahead;
-      if (signal.aborted) break;
-      ahead = readAhead();
+    for (let block = await blocks.next(); block !== undefined && !signal.aborted; block = await blocks.next())
       yield block;
-    }
     if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
   } finally {
     signal.removeEventListener('abort', close);
