@@ -54,7 +54,8 @@ export class Appender {
     this.#parts = parts;
     this.#current = start.last;
     this.#end = { segment: start.last?.id ?? 0, offset: start.last?.end ?? 0 };
-    this.#rollsNext = !start.continues;
+    // A segment keeps to one durability: its header says which.
+    this.#rollsNext = !start.continues || start.last?.header?.durability !== parts.durability;
     this.#nextSegment = start.nextSegment;
   }
 
@@ -221,15 +222,20 @@ export class Appender {
   }
 
   async #beginSegment(): Promise<Segment> {
-    const { fs, directory, random, clock, segments } = this.#parts;
+    const { fs, directory, durability, random, clock, segments } = this.#parts;
     const previous = this.#current;
-    if (previous !== undefined) await this.#orPoison(previous.file.sync());
+    if (previous !== undefined) {
+      await this.#orPoison(previous.file.sync());
+      // Another sync of it may have failed meanwhile; this one then says nothing, and the segment must not be sealed.
+      this.#refuseWhenPoisoned();
+    }
     const id = this.#nextSegment++;
     const header: SegmentHeader = {
       segment: id,
       salt: random.bytes(saltBytes),
       previousSegment: previous?.id ?? 0,
       previousEnd: previous?.end ?? 0,
+      durability,
       created: clock.now(),
     };
     const path = join(directory, segmentFileName(id));

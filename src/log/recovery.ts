@@ -53,7 +53,7 @@ export async function recoverLog(
       const start = startIn(segment, from);
       if (start === undefined) continue;
       if (segment !== last || segment.header === undefined) await scanSealed(segment, start, visit, parts.onDamage);
-      else continues = await replayLast(segment, start, from, visit);
+      else continues = await replayLast(parts, segment, start, from, visit);
     }
     return { segments, last, continues, nextSegment: Math.max(nextSegment, (from?.segment ?? 0) + 1) };
   } catch (error) {
@@ -138,13 +138,14 @@ function startIn(segment: Segment, from: LogPosition | undefined): number | unde
 
 /** Finds the end of the last segment, makes all before it durable, and answers whether appends may go on there. */
 async function replayLast(
+  { onDamage }: RecoveryParts,
   last: Segment,
   start: number,
   from: LogPosition | undefined,
   visit: (record: ScannedRecord) => void,
 ): Promise<boolean> {
   const size = last.end;
-  last.end = await scanTail(last, start, visit);
+  last.end = await scanTail(last, start, visit, onDamage);
   await last.file.sync();
   const isKnownEnd = from?.segment === last.id && from.offset === size;
   return last.end === size && (isKnownEnd || last.isEmpty);

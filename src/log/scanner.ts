@@ -1,6 +1,7 @@
 // Walks over the records of one segment. There are two walks, because damage means two things. In a sealed segment every
 // byte was durable once, so damage is an accident: it is skipped to the next valid record, and reported. At the tail of the
-// last segment it is where a crash tore a write: the log ends there, whatever lies behind it.
+// last segment it is where a crash tore a write: the log ends there, whatever lies behind it. What tells the two apart is a
+// valid record further on than one group commit reaches: it was written when everything before it was durable.
 
 import { assert } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -43,6 +44,7 @@ export async function scanSealed(
   start: number,
   visit: (record: ScannedRecord) => void | Promise<void>,
   onDamage: (stretch: DamagedStretch) => void,
+  scanEnd = segment.end,
 ): Promise<ScanReport> {
   let offset = Math.max(start, segmentHeaderAreaBytes);
   const window = new ScanWindow(segment.file, offset, segment.end);
@@ -57,7 +59,7 @@ export async function scanSealed(
     onDamage({ segment: segment.id, start: damagedFrom, end });
     damagedFrom = undefined;
   };
-  while (offset < segment.end) {
+  while (offset < scanEnd) {
     if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
     const record = recordAt(window, segment, offset);
     if (record === undefined) {
@@ -71,16 +73,30 @@ export async function scanSealed(
     if (visited !== undefined) await visited;
     offset += record.place.length;
   }
-  endDamage(segment.end);
+  endDamage(scanEnd);
   return { records, damagedBytes, damagedStretches };
 }
 
-/** Visits the records from `start` up to the first that is not whole, payload included, and answers where that is. */
+/**
+ * Visits the records of the last segment from `start` on and answers where the segment ends: where the first record starts
+ * that is not whole, payload included. Unless that is provably damage, which is skipped as in a sealed segment.
+ */
 export async function scanTail(
   segment: Segment,
   start: number,
   visit: (record: ScannedRecord) => void,
+  onDamage: (stretch: DamagedStretch) => void,
 ): Promise<number> {
+  const wholeUntil = await scanWhole(segment, start, visit);
+  if (wholeUntil === segment.end || segment.header?.durability !== 'disk') return wholeUntil;
+  const later = await findRecord(segment, wholeUntil + limits.groupCommitBytesMax);
+  if (later === undefined) return wholeUntil;
+  await scanSealed(segment, wholeUntil, visit, onDamage, later);
+  return scanTail(segment, later, visit, onDamage);
+}
+
+/** Visits records up to the first that is not whole, payload included, and answers where that is. */
+async function scanWhole(segment: Segment, start: number, visit: (record: ScannedRecord) => void): Promise<number> {
   let offset = Math.max(start, segmentHeaderAreaBytes);
   const window = new ScanWindow(segment.file, offset, segment.end);
   while (offset < segment.end) {
@@ -91,6 +107,18 @@ export async function scanTail(
     offset += record.place.length;
   }
   return offset;
+}
+
+/** Where the first valid record at or after an offset starts. */
+async function findRecord(segment: Segment, from: number): Promise<number | undefined> {
+  let offset = Math.ceil(from / recordAlignment) * recordAlignment;
+  const window = new ScanWindow(segment.file, offset, segment.end);
+  while (offset < segment.end) {
+    if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
+    if (recordAt(window, segment, offset) !== undefined) return offset;
+    offset = nextCandidate(window, offset + recordAlignment, segment);
+  }
+  return undefined;
 }
 
 /** The record at an offset that the window covers, if a valid one that ends inside its segment starts there. */

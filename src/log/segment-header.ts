@@ -3,6 +3,7 @@
 // it ends. The second is how a segment with a torn tail is sealed without being touched.
 
 import { crc32 } from 'node:zlib';
+import type { Durability } from '../base/blob-store.js';
 import { CairnError } from '../base/errors.js';
 
 export interface SegmentHeader {
@@ -11,6 +12,8 @@ export interface SegmentHeader {
   /** The segment before this one and its end; 0 and 0 for the first. */
   readonly previousSegment: number;
   readonly previousEnd: number;
+  /** 'disk': each group commit was durable before the next was written. */
+  readonly durability: Durability;
   /** Milliseconds since the Unix epoch; for people. */
   readonly created: number;
 }
@@ -22,6 +25,8 @@ export const saltBytes = 16;
 const copyAt = [0, 2048];
 const headerBytes = 64;
 const formatVersion = 1;
+/** The one flag there is: the segment's records were acknowledged before they were durable. */
+const memoryFlag = 1;
 const magic = Uint8Array.from('CAIRNLOG', (letter) => letter.charCodeAt(0));
 
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
@@ -29,7 +34,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   const view = new DataView(area.buffer);
   area.set(magic);
   view.setUint16(8, formatVersion, true);
-  view.setUint16(10, 0, true);
+  view.setUint16(10, header.durability === 'memory' ? memoryFlag : 0, true);
   view.setBigUint64(12, BigInt(header.segment), true);
   area.set(header.salt, 20);
   view.setBigUint64(36, BigInt(header.previousSegment), true);
@@ -59,7 +64,7 @@ function decodeCopy(bytes: Uint8Array): SegmentHeader | undefined {
   if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) return undefined;
   const version = view.getUint16(8, true);
   const flags = view.getUint16(10, true);
-  if (version !== formatVersion || flags !== 0) {
+  if (version !== formatVersion || (flags & ~memoryFlag) !== 0) {
     const found = `version ${version} with flags ${flags}`;
     throw new CairnError(
       'failed_precondition',
@@ -71,6 +76,7 @@ function decodeCopy(bytes: Uint8Array): SegmentHeader | undefined {
     salt: bytes.slice(20, 20 + saltBytes),
     previousSegment: Number(view.getBigUint64(36, true)),
     previousEnd: Number(view.getBigUint64(44, true)),
+    durability: (flags & memoryFlag) !== 0 ? 'memory' : 'disk',
     created: Number(view.getBigUint64(52, true)),
   };
 }

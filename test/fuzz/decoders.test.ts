@@ -118,6 +118,7 @@ describe('the log', () => {
     salt: new Uint8Array(16).fill(3),
     previousSegment: 6,
     previousEnd: 123_456,
+    durability: 'disk' as const,
     created: 1e12,
   };
 

@@ -27,6 +27,34 @@ class DeceitfulFileSystem extends FaultFileSystem {
   }
 }
 
+/** Two syncs of a file under way at once: the first fails and takes the bytes with it, the second then works. */
+class CrossingSyncs extends FaultFileSystem {
+  crosses = false;
+
+  override async create(path: string): Promise<OpenFile> {
+    const file = await super.create(path);
+    let secondBegins = () => {};
+    let failed: Promise<void> | undefined;
+    const sync = async () => {
+      if (!this.crosses) return file.sync();
+      if (failed !== undefined) {
+        secondBegins();
+        await failed;
+        return file.sync();
+      }
+      failed = new Promise<void>((resolve) => {
+        secondBegins = resolve;
+      });
+      this.inject = () => 'io_error';
+      const outcome = file.sync();
+      this.inject = () => undefined;
+      await failed;
+      return outcome;
+    };
+    return { ...file, sync };
+  }
+}
+
 const failing = (wanted: Operation['name'], fault: 'io_error' | 'no_space') => (operation: Operation) =>
   operation.name === wanted ? fault : undefined;
 
@@ -133,6 +161,22 @@ describe('a failed sync', () => {
     await log.close();
     const { visited } = await openLog(fs.crash(3));
     expect(idsOf(visited)[0]).toBe(1);
+  });
+
+  it('beside one that works seals no segment', async () => {
+    const fs = new CrossingSyncs();
+    const { log } = await openLog(fs, { durability: 'memory' });
+    await append(log, numbered(1));
+    log.roll();
+    fs.crosses = true;
+    const flushed = log.sync();
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'storage' });
+    await expect(flushed).rejects.toMatchObject({ code: 'storage' });
+    expect(fs.paths()).toEqual([segmentPath(1)]);
+    for (let seed = 0; seed < 20; seed++) {
+      const again = await openLog(fs.crash(seed));
+      for (const { place } of again.visited) expect(await readPayload(again.log, place)).toEqual(payloadOf(1, 100));
+    }
   });
 
   it.each(['sync', 'syncDirectory'] as const)('poisons while a segment begins (%s)', async (name) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
 import type { RecordPlace } from '../../src/log/record.js';
+import type { DamagedStretch } from '../../src/log/scanner.js';
 import { FaultFileSystem } from '../support/fault-file-system.js';
 import { seededRandom, testSeed } from '../support/random.js';
 import { append, directory, idOf, idsOf, numbered, openLog, payloadOf, readPayload, segmentPath } from './harness.js';
@@ -213,6 +214,40 @@ describe('segments', () => {
     expect(await append(torn.log, numbered(7))).toMatchObject({ segment: 2, offset: 4096 });
     await torn.log.close();
     expect(idsOf((await openLog(fs)).visited)).toEqual([0, 1, 2, 7]);
+  });
+
+  it.each([
+    { durability: 'disk' as const, want: 'damage, and what was durable behind it is kept' },
+    { durability: 'memory' as const, want: 'a torn end' },
+  ])('take damage one group commit before the end, in $durability durability, for $want', async ({ durability }) => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs, { durability, segmentBytesTarget: 1 << 30 });
+    const places: RecordPlace[] = [];
+    const count = Math.ceil(limits.groupCommitBytesMax / 100_000) + 3;
+    for (let id = 0; id < count; id++) places.push(await append(log, numbered(id, 100_000)));
+    await log.close();
+    fs.damage(segmentPath(1), (bytes) => {
+      bytes[places[1]!.offset + 5000]! ^= 1;
+      bytes[places[2]!.offset + 1]! ^= 1;
+    });
+    const damaged: DamagedStretch[] = [];
+    const onDamage = (stretch: DamagedStretch) => void damaged.push(stretch);
+    const { log: reopened, visited } = await openLog(fs, { onDamage });
+    const all = places.map((_, id) => id);
+    // A payload is not looked at where all was durable: who reads it learns of the damage.
+    expect(idsOf(visited)).toEqual(durability === 'disk' ? all.filter((id) => id !== 2) : [0]);
+    expect(damaged).toHaveLength(durability === 'disk' ? 1 : 0);
+    await reopened.close();
+  });
+
+  it('change with the durability, since a header speaks for its whole segment', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs, { durability: 'disk' });
+    await append(log, numbered(0));
+    await log.close();
+    const { log: next } = await openLog(fs, { durability: 'memory', from: log.end });
+    expect(await append(next, numbered(1))).toMatchObject({ segment: 2 });
+    await next.close();
   });
 
   it('are removed for good, and readers that hold one keep reading', async () => {

@@ -1,16 +1,30 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeSegmentHeader, encodeSegmentHeader, segmentHeaderAreaBytes } from '../../src/log/segment-header.js';
+import type { Durability } from '../../src/base/blob-store.js';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderAreaBytes,
+} from '../../src/log/segment-header.js';
 
 const anyHeader = fc.record({
   segment: fc.maxSafeNat(),
   salt: fc.uint8Array({ minLength: 16, maxLength: 16 }),
   previousSegment: fc.maxSafeNat(),
   previousEnd: fc.maxSafeNat(),
+  durability: fc.constantFrom<Durability>('disk', 'memory'),
   created: fc.maxSafeNat(),
 });
-const example = { segment: 2, salt: new Uint8Array(16), previousSegment: 1, previousEnd: 4096, created: 5 };
+const example: SegmentHeader = {
+  segment: 2,
+  salt: new Uint8Array(16),
+  previousSegment: 1,
+  previousEnd: 4096,
+  durability: 'disk',
+  created: 5,
+};
 
 describe('a segment header', () => {
   it('comes back as it was', () => {
