@@ -38,6 +38,7 @@ class CrossingSyncs extends FaultFileSystem {
     const sync = async () => {
       if (!this.crosses) return file.sync();
       if (failed !== undefined) {
+        this.crosses = false;
         secondBegins();
         await failed;
         return file.sync();
@@ -46,10 +47,10 @@ class CrossingSyncs extends FaultFileSystem {
         secondBegins = resolve;
       });
       this.inject = () => 'io_error';
-      const outcome = file.sync();
+      const outcome = file.sync().catch((error: unknown) => error);
       this.inject = () => undefined;
       await failed;
-      return outcome;
+      throw await outcome;
     };
     return { ...file, sync };
   }
