@@ -123,7 +123,8 @@ export class LargeFiles {
       return;
     }
     this.#readers.delete(path);
-    if (this.#condemned.delete(path)) await this.#remove(path);
+    // Left behind, it is swept one day; whoever has read it is not concerned.
+    if (this.#condemned.delete(path)) await this.#remove(path).catch(() => {});
   }
 
   async #remove(path: string): Promise<void> {
