@@ -29,6 +29,11 @@ export class IndexDisk {
     return new IndexDisk(this.#batches.slice(0, kept));
   }
 
+  /** Whoever has the index open changes it no more. */
+  kill(): void {
+    this.#batches = [...this.#batches];
+  }
+
   home(): IndexHome {
     const destroy = async () => {
       this.#batches = [];
@@ -45,6 +50,7 @@ export class IndexDisk {
       apply: async (changes, position) => {
         const copy = [...changes];
         await this.linger();
+        if (batches !== this.#batches) return new Promise(() => {});
         const failure = this.inject();
         if (failure !== undefined) throw failure;
         await index.apply(copy, position);

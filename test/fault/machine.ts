@@ -8,7 +8,7 @@ import { openLocalStore } from '../../src/cas/open-local-store.js';
 import { FaultFileSystem } from '../support/fault-file-system.js';
 import { type SeededRandom, seededRandom } from '../support/random.js';
 import { IndexDisk } from './index-disk.js';
-import { loiter, slowFileSystem } from './slow-file-system.js';
+import { loiter, type ProcessFileSystem, slowFileSystem } from './slow-file-system.js';
 
 export const directory = '/data';
 /** Little more than the header of a segment and a few small blobs, so that segments are full soon. */
@@ -38,18 +38,20 @@ export class Machine {
   readonly reports: Report[] = [];
   readonly clock = new ManualClock();
 
+  #store: LocalStore | undefined;
+
   private constructor(
     readonly disk: Disk,
     readonly durability: Durability,
-    private opened: LocalStore | undefined,
+    readonly fs: ProcessFileSystem,
   ) {}
 
   static async start(disk: Disk, durability: Durability, random: SeededRandom): Promise<Machine> {
-    const machine = new Machine(disk, durability, undefined);
+    const machine = new Machine(disk, durability, slowFileSystem(disk.fs, random));
     disk.index.linger = () => loiter(random);
-    machine.opened = await openLocalStore({
+    machine.#store = await openLocalStore({
       directory,
-      fs: slowFileSystem(disk.fs, random),
+      fs: machine.fs,
       index: disk.index.home(),
       durability,
       segmentBytesTarget,
@@ -62,7 +64,13 @@ export class Machine {
   }
 
   get store(): LocalStore {
-    return this.opened!;
+    return this.#store!;
+  }
+
+  /** Ends the process where it is. The system goes on: what was written is there, durable or not. */
+  async kill(): Promise<void> {
+    this.disk.index.kill();
+    await this.fs.kill();
   }
 
   /** Names of the files under a directory of the store. */

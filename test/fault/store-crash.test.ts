@@ -8,7 +8,8 @@ import { blobs, freshBlobs } from './blobs.js';
 import { inspect, inspectFiles, presences } from './inspect.js';
 import { type Allowed, Ledger, type Presence } from './ledger.js';
 import { crashDisk, type Disk, emptyDisk, Machine } from './machine.js';
-import { live } from './workload.js';
+import { loiter } from './slow-file-system.js';
+import { begin, live } from './workload.js';
 
 /** What one stop of the machine left. */
 interface Wreck {
@@ -73,9 +74,12 @@ async function examine(run: Run, wreck: Wreck, stopsInRecovery: boolean): Promis
   let found = await inspect(machine, allowed, label);
   for (const inner of wrecker?.wrecks ?? []) await examine(run, inner, false);
 
-  for (const { bytes } of freshBlobs) await machine.store.write(bytes);
   const victim = random.below(blobs.length);
-  await machine.store.delete([blobs[victim]!.digest.hash]);
+  const use = [
+    () => Promise.all(freshBlobs.map(({ bytes }) => machine.store.write(bytes))),
+    () => machine.store.delete([blobs[victim]!.digest.hash]),
+  ];
+  for (const step of random.chance(0.5) ? use : use.reverse()) await step();
   found = found.with(victim, 'absent');
   if (random.chance(0.5)) await machine.clock.runNext();
   await inspect(machine, found, `${label}, used`);
@@ -125,16 +129,21 @@ async function liveThrough(run: Run, lifeSeed: number): Promise<void> {
       await examineAll();
     }
     expectNoErrors(machine, label);
-    const promised = ledger.beginPromise();
-    const closes = random.chance(0.6);
-    if (closes) {
+    const ending = random.pick(['closed', 'closed', 'crashed', 'killed'] as const);
+    if (ending === 'closed') {
+      const promised = ledger.beginPromise();
       await machine.store.close();
       promised();
-      await examineAll();
+    } else {
+      const cut = Promise.all(begin(life));
+      cut.catch(() => {});
+      for (let turn = 0; turn < 5; turn++) await loiter(random);
+      if (ending === 'killed') await machine.kill();
     }
-    disk = wrecker.stop(now()).disk;
-    wrecker.release();
+    await examineAll();
     allowed = now();
+    if (ending !== 'killed') disk = wrecker.stop(allowed).disk;
+    wrecker.release();
   }
 }
 

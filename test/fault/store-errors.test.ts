@@ -174,7 +174,7 @@ describe.each<{ durability: Durability; fault: 'io_error' | 'no_space' }>([
       compactions += outcome.compactions;
       indexFailures += outcome.indexFailures;
     }
-    expect(indexFailures).toBeGreaterThan(5);
-    expect(compactions).toBeGreaterThan(5);
+    expect(indexFailures).toBeGreaterThan(0);
+    expect(compactions).toBeGreaterThan(0);
   });
 });

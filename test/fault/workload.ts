@@ -24,16 +24,17 @@ export interface Life {
 /** Runs so many groups. What is visible between them is what was acknowledged. */
 export async function live(life: Life, groups: number, label: string): Promise<void> {
   for (let group = 0; group < groups; group++) {
-    const actions = Array.from({ length: life.random.between(1, 6) }, () => act(life));
-    await Promise.all(actions);
+    await Promise.all(begin(life));
     await expectVisible(life, `${label}, after group ${group}`);
   }
 }
 
-export async function expectVisible(
-  { machine, ledger }: Pick<Life, 'machine' | 'ledger'>,
-  label: string,
-): Promise<void> {
+/** Begins a group. */
+export function begin(life: Life): Promise<void>[] {
+  return Array.from({ length: life.random.between(1, 6) }, () => act(life));
+}
+
+async function expectVisible({ machine, ledger }: Pick<Life, 'machine' | 'ledger'>, label: string): Promise<void> {
   const found = await presences(machine);
   const want = ledger.whileRunning();
   expect(found, label).toEqual(want.map((allowed: Allowed, i) => (allowed === 'either' ? found[i] : allowed)));
@@ -52,11 +53,24 @@ async function act(life: Life): Promise<void> {
     await machine.store.list({ limit: 1000 });
     if (failures < Number.POSITIVE_INFINITY && failures === (life.failures?.() ?? 0)) done();
   } else {
+    const writers = random.chance(0.5) ? writeAbsent(life) : undefined;
     const before = machine.reports.length;
     const ran = await machine.clock.runNext();
     const failed = machine.reports.slice(before).filter(({ level }) => level === 'error');
     for (const { details } of failed) life.onRefused(details.err);
     if (ran && failed.length === 0) done();
+    await writers;
+  }
+}
+
+/** Writes deleted blobs for as long as maintenance may be looking at their tombstones. */
+async function writeAbsent(life: Life): Promise<void> {
+  const { random, machine } = life;
+  for (let turn = 0; turn < 6; turn++) {
+    await loiter(random);
+    const found = await presences(machine);
+    const absent = found.flatMap((presence, i) => (presence === 'absent' ? [i] : []));
+    if (absent.length > 0) await Promise.all([write(life, random.pick(absent)), write(life, random.pick(absent))]);
   }
 }
 
@@ -92,7 +106,7 @@ async function* inPieces(random: SeededRandom, bytes: Uint8Array): AsyncGenerato
 
 async function remove(life: Life): Promise<void> {
   const { machine, ledger, random } = life;
-  const chosen = Array.from({ length: random.pick([1, 1, 1, 2, 4]) }, () => random.below(blobs.length));
+  const chosen = Array.from({ length: random.pick([1, 1, 1, 2, 4, 8]) }, () => random.below(blobs.length));
   const ends = chosen.map((index) => ledger.begin(index, 'absent'));
   try {
     await machine.store.delete(chosen.map((index) => blobs[index]!.digest.hash));
