@@ -7,6 +7,7 @@ import type { Cors } from './cors.js';
 import type { Guard } from './guard.js';
 import type { HttpFace } from './http/http-handler.js';
 import type { RequestListener } from './request-listener.js';
+import type { ServingStatus } from './rpc/serving-state.js';
 
 export interface FrontParts {
   /** Undefined on a port that other machines reach anyway. */
@@ -17,8 +18,7 @@ export interface FrontParts {
   readonly http: HttpFace;
   /** On a port for RPC alone everything else is `not_found`. */
   readonly servesHttp: boolean;
-  /** Whether new work is wanted. */
-  readonly serving: { readonly serving: boolean };
+  readonly serving: { readonly status: ServingStatus };
 }
 
 export function createFront({ guard, cors, rpc, http, servesHttp, serving }: FrontParts): RequestListener {
@@ -29,7 +29,7 @@ export function createFront({ guard, cors, rpc, http, servesHttp, serving }: Fro
 
   return (request, response) => {
     // The client should take its next request to a server that stays.
-    if (!serving.serving && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
+    if (serving.status === 'draining' && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
     mendAuthority(request);
     const refusal = guard?.(request);
     if (refusal !== undefined) {

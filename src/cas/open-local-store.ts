@@ -29,6 +29,8 @@ export interface LocalStoreOptions {
   readonly maintenanceIntervalMilliseconds: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** Called once, when the store takes no more writes because the disk failed to make something durable. */
+  readonly onPoisoned?: (() => void) | undefined;
   readonly report: StoreReport;
 }
 
@@ -39,7 +41,10 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
   const storeFile = await openStoreFile({ fs, directory, random });
   try {
     const files = await LargeFiles.open(fs, random, directory);
-    const poison = new Poison((err) => report('error', 'the store takes no more writes', { err }));
+    const poison = new Poison((err) => {
+      report('error', 'the store takes no more writes', { err });
+      options.onPoisoned?.();
+    });
     const log = {
       ...options,
       directory: join(directory, 'log'),

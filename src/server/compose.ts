@@ -1,7 +1,7 @@
 // How the server is put together, from the store up to the request listeners. Nothing listens yet, and nothing here has
 // a default: see `config.ts`.
 
-import { join } from 'node:path';
+import { setMaxListeners } from 'node:events';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
@@ -14,13 +14,10 @@ import { ServingState } from '../api/rpc/serving-state.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import type { BlobStore } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
-import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
-import { levelIndexHome } from '../cas/level-index.js';
 import { MeteredStore } from '../cas/metered-store.js';
-import { openLocalStore } from '../cas/open-local-store.js';
-import { nodeFileSystem } from '../log/node-file-system.js';
 import type { ListenAddress, ServerConfig } from './config.js';
+import { openDataDirectory } from './data-directory.js';
 import type { createLogger } from './logger.js';
 
 export interface ComposeParts {
@@ -43,7 +40,10 @@ export interface Composition {
 }
 
 export async function compose({ config, logger, clock, random, connections }: ComposeParts): Promise<Composition> {
-  const opened = config.store ?? (await openStore({ config, logger, clock, random }));
+  const serving = new ServingState();
+  const opened =
+    config.store ??
+    (await openDataDirectory({ config, logger, clock, random, onPoisoned: () => serving.stopWrites() }));
   const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
   const metrics = createMetrics({
     usage: () => opened.usage(),
@@ -52,8 +52,9 @@ export async function compose({ config, logger, clock, random, connections }: Co
   });
   const store = new MeteredStore({ store: opened, clock, observe: metrics.observeStore });
 
-  const serving = new ServingState();
   const shutdown = new AbortController();
+  // Every call listens for the end of all.
+  setMaxListeners(0, shutdown.signal);
   const nextCallId = callIds();
   const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
 
@@ -94,19 +95,4 @@ export async function compose({ config, logger, clock, random, connections }: Co
         serving,
       }),
   };
-}
-
-/** The store in the data directory. */
-function openStore({ config, logger, clock, random }: Omit<ComposeParts, 'connections'>): Promise<BlobStore> {
-  return openLocalStore({
-    directory: config.data,
-    fs: nodeFileSystem,
-    index: levelIndexHome(join(config.data, 'index')),
-    durability: config.durability,
-    segmentBytesTarget: limits.segmentBytesTarget,
-    maintenanceIntervalMilliseconds: config.maintenanceIntervalMilliseconds,
-    clock,
-    random,
-    report: (level, message, details) => logger[level](details, message),
-  });
 }

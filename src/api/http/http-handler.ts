@@ -9,6 +9,7 @@ import type { CallObserver } from '../call-log.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { peerName } from '../rpc/peer.js';
+import type { ServingStatus } from '../rpc/serving-state.js';
 import { Exchange } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { readBlob } from './read-blob.js';
@@ -21,8 +22,8 @@ export interface HttpParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Whether new work is wanted; /healthz says so. */
-  readonly serving: { readonly serving: boolean };
+  /** What /healthz says. */
+  readonly serving: { readonly status: ServingStatus };
   nextCallId(): string;
   readonly onCall: CallObserver;
 }
@@ -78,9 +79,9 @@ function routes(parts: HttpParts): Route[] {
     {
       path: '/blobs/{hash}',
       methods: {
-        GET: (exchange, hash) => readBlob(parts, exchange, hash),
-        PUT: (exchange, hash) => putBlob(store, exchange, hash),
-        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash),
+        GET: (exchange, hash) => readBlob(parts, exchange, hash!),
+        PUT: (exchange, hash) => putBlob(store, exchange, hash!),
+        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash!),
       },
     },
     { path: '/blobs', methods: { POST: (exchange) => postBlob(store, exchange) } },
@@ -88,8 +89,8 @@ function routes(parts: HttpParts): Route[] {
       path: '/healthz',
       methods: {
         GET: (exchange) => {
-          const status = serving.serving ? 'serving' : 'draining';
-          exchange.answerJson(serving.serving ? 200 : 503, { status }, { 'cache-control': 'no-store' });
+          const { status } = serving;
+          exchange.answerJson(status === 'serving' ? 200 : 503, { status }, { 'cache-control': 'no-store' });
         },
       },
     },

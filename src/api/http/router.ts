@@ -1,13 +1,14 @@
-// Which handler answers a request. A path is a list of segments; `{name}` stands for any one segment and is handed to
-// the handler. HEAD goes where GET goes, and OPTIONS is answered from the table.
+// Which handler answers a request. In a route's path `{name}` stands for any one segment, or what of it other text leaves,
+// and `{name...}` for all the rest; what they stand for is handed to the handler, as it was sent. The first route that
+// fits counts. HEAD goes where GET goes, and OPTIONS is answered from the table.
 
 import { CairnError } from '../../base/errors.js';
 import type { Exchange } from './exchange.js';
 
-export type RouteHandler = (exchange: Exchange, segment: string) => Promise<void> | void;
+export type RouteHandler = (exchange: Exchange, ...parts: string[]) => Promise<void> | void;
 
 export interface Route {
-  /** Such as `/blobs/{hash}`; at most one `{name}`. */
+  /** Such as `/blobs/{hash}`. Letters, digits, slashes and dots beside the names. */
   readonly path: string;
   readonly methods: Readonly<Record<string, RouteHandler>>;
 }
@@ -19,10 +20,10 @@ export interface Found {
 }
 
 export class Router {
-  readonly #routes: readonly { readonly route: Route; readonly segments: readonly string[] }[];
+  readonly #routes: readonly { readonly route: Route; readonly pattern: RegExp }[];
 
   constructor(routes: readonly Route[]) {
-    this.#routes = routes.map((route) => ({ route, segments: route.path.split('/') }));
+    this.#routes = routes.map((route) => ({ route, pattern: patternOf(route.path) }));
   }
 
   /** Is there anything under this path? */
@@ -33,10 +34,10 @@ export class Router {
   find(method: string, path: string): Found {
     const match = this.#match(path);
     if (match === undefined) return { name: 'other', handle: refuse('not_found', 'there is nothing here') };
-    const { route, segment } = match;
+    const { route, parts } = match;
     const handler = route.methods[method === 'HEAD' ? 'GET' : method];
     if (Object.hasOwn(route.methods, method === 'HEAD' ? 'GET' : method) && handler !== undefined) {
-      return { name: `${method} ${route.path}`, handle: (exchange) => handler(exchange, segment) };
+      return { name: `${method} ${route.path}`, handle: (exchange) => handler(exchange, ...parts) };
     }
     const allow = allowedMethods(route).join(', ');
     if (method === 'OPTIONS') return { name: 'other', handle: (exchange) => exchange.answer(204, { allow }) };
@@ -47,17 +48,20 @@ export class Router {
     };
   }
 
-  #match(path: string): { route: Route; segment: string } | undefined {
-    const given = path.split('/');
-    for (const { route, segments } of this.#routes) {
-      if (segments.length !== given.length) continue;
-      const wild = segments.findIndex((segment) => segment.startsWith('{'));
-      if (segments.every((segment, i) => i === wild || segment === given[i])) {
-        return { route, segment: wild < 0 ? '' : given[wild]! };
-      }
+  #match(path: string): { route: Route; parts: string[] } | undefined {
+    for (const { route, pattern } of this.#routes) {
+      const match = pattern.exec(path);
+      if (match !== null) return { route, parts: match.slice(1) };
     }
     return undefined;
   }
+}
+
+function patternOf(path: string): RegExp {
+  const pattern = path
+    .replaceAll('.', '\\.')
+    .replace(/\{\w+(\\\.\\\.\\\.)?\}/g, (_, rest?: string) => (rest === undefined ? '([^/]*)' : '(.*)'));
+  return new RegExp(`^${pattern}$`, 's');
 }
 
 function allowedMethods(route: Route): string[] {

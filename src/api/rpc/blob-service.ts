@@ -64,7 +64,7 @@ async function localPathOf({ store }: Pick<Parts, 'store'>, hash: BlobHash): Pro
 async function listBlobs({ store }: Parts, { pageSize, pageToken }: ListRequest) {
   if (pageSize < 0) throw new CairnError('invalid_argument', `${pageSize} is no page size`);
   const count = Math.min(pageSize || limits.listPageCountDefault, limits.listPageCountMax);
-  const after = pageToken === '' ? undefined : decodePageToken(BlobService.typeName, pageToken);
+  const after = pageToken === '' ? undefined : toHash(decodePageToken(BlobService.typeName, pageToken));
   // One more than the page shows whether there is another.
   const [listed, usage] = await Promise.all([store.list({ after, limit: count + 1 }), store.usage()]);
   const page = listed.slice(0, count);

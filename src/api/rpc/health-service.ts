@@ -1,4 +1,5 @@
-// grpc.health.v1.Health: SERVING until the server drains. A Watch ends with the drain, so that it does not hold it up.
+// grpc.health.v1.Health: SERVING until the server drains or can no longer write. A Watch ends with the drain, so that it
+// does not hold it up.
 
 import type { ServiceImpl } from '@connectrpc/connect';
 import { CairnError } from '../../base/errors.js';
@@ -14,7 +15,7 @@ export interface HealthParts {
 
 export function healthService({ serving, serviceNames }: HealthParts): ServiceImpl<typeof Health> {
   const names = new Set(['', ...serviceNames]);
-  const current = () => ({ status: serving.serving ? Status.SERVING : Status.NOT_SERVING });
+  const current = () => ({ status: serving.status === 'serving' ? Status.SERVING : Status.NOT_SERVING });
   return {
     check({ service }) {
       if (!names.has(service)) throw new CairnError('not_found', `there is no service ${JSON.stringify(service)}`);
@@ -26,12 +27,16 @@ export function healthService({ serving, serviceNames }: HealthParts): ServiceIm
     },
 
     async *watch({ service }, { signal }) {
-      const isKnown = names.has(service);
-      yield isKnown ? current() : { status: Status.SERVICE_UNKNOWN };
-      if (!serving.serving) return;
-      await firstAborted([signal, serving.draining]);
-      if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
-      if (isKnown) yield current();
+      const answer = () => (names.has(service) ? current() : { status: Status.SERVICE_UNKNOWN });
+      let told = answer();
+      yield told;
+      while (serving.status !== 'draining') {
+        await firstAborted([signal, serving.changed]);
+        if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
+        const now = answer();
+        if (now.status !== told.status) yield now;
+        told = now;
+      }
     },
   };
 }

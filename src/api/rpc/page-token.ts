@@ -1,37 +1,32 @@
-// Where a listing of blobs goes on: opaque to callers, and checked, so that a token of another list, or of a version to
-// come, is refused instead of read as something else. Base64url of: version (1), hash (32), check (8), where the check is
-// the first bytes of the BLAKE3 of the service's name, a zero byte and what goes before.
+// Where a listing goes on: opaque to callers, and checked, so that a token of another list, or of a version to come, is
+// refused instead of read as something else. Base64url of: version (1), position (any length), check (8), where the check
+// is the first bytes of the BLAKE3 of the list's name, a zero byte and what goes before.
 
-import { type BlobHash, hashLength, toHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { hashBytes } from '../../blake3/hasher.js';
 
 const version = 1;
-const checkOffset = 1 + hashLength;
-const tokenBytes = checkOffset + 8;
+const checkBytes = 8;
 
-/** A token for the page of a service's list that begins after this hash. */
-export function encodePageToken(service: string, after: BlobHash): string {
-  const token = Buffer.alloc(tokenBytes);
-  token[0] = version;
-  token.set(after, 1);
-  token.set(checkOf(service, token), checkOffset);
-  return token.toString('base64url');
+/** A token for the page of the named list that begins at or after this position, whatever that is to the list. */
+export function encodePageToken(list: string, position: Uint8Array): string {
+  const checked = Buffer.concat([new Uint8Array([version]), position]);
+  return Buffer.concat([checked, checkOf(list, checked)]).toString('base64url');
 }
 
-/** `invalid_argument` unless `encodePageToken` made it for this service. */
-export function decodePageToken(service: string, text: string): BlobHash {
+/** The position. `invalid_argument` unless `encodePageToken` made it for this list. */
+export function decodePageToken(list: string, text: string): Uint8Array {
   const token = Buffer.from(text, 'base64url');
+  const checked = token.subarray(0, -checkBytes);
   const sound =
-    token.length === tokenBytes &&
+    token.length > checkBytes &&
     token.toString('base64url') === text &&
     token[0] === version &&
-    token.subarray(checkOffset).equals(checkOf(service, token));
+    token.subarray(-checkBytes).equals(checkOf(list, checked));
   if (!sound) throw new CairnError('invalid_argument', 'the page token is not one of this list');
-  return toHash(new Uint8Array(token.subarray(1, checkOffset)));
+  return new Uint8Array(checked.subarray(1));
 }
 
-function checkOf(service: string, token: Buffer): Uint8Array {
-  const checked = Buffer.concat([Buffer.from(`${service}\0`), token.subarray(0, checkOffset)]);
-  return hashBytes(checked).subarray(0, tokenBytes - checkOffset);
+function checkOf(list: string, checked: Uint8Array): Uint8Array {
+  return hashBytes(Buffer.concat([Buffer.from(`${list}\0`), checked])).subarray(0, checkBytes);
 }

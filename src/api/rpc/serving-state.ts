@@ -1,18 +1,33 @@
-// Whether this server wants new work. True from the start until `drain`, which is for good.
+// What this server can be asked for: everything; only reads, once its disk has failed to make something durable; or
+// nothing new, once it drains. It never goes back.
+
+export type ServingStatus = 'serving' | 'read_only' | 'draining';
 
 export class ServingState {
-  readonly #draining = new AbortController();
+  #status: ServingStatus = 'serving';
+  #changed = new AbortController();
 
-  get serving(): boolean {
-    return !this.#draining.signal.aborted;
+  get status(): ServingStatus {
+    return this.#status;
   }
 
-  /** Aborts when the server begins to drain. */
-  get draining(): AbortSignal {
-    return this.#draining.signal;
+  /** Aborts at the next change of status. */
+  get changed(): AbortSignal {
+    return this.#changed.signal;
+  }
+
+  stopWrites(): void {
+    if (this.#status === 'serving') this.#become('read_only');
   }
 
   drain(): void {
-    this.#draining.abort();
+    if (this.#status !== 'draining') this.#become('draining');
+  }
+
+  #become(status: ServingStatus): void {
+    this.#status = status;
+    const changed = this.#changed;
+    this.#changed = new AbortController();
+    changed.abort();
   }
 }

@@ -33,7 +33,7 @@ beforeEach(async () => {
     random: systemRandom,
     logger: { error: () => {}, warn: () => {} },
     metrics: createMetrics({ usage: () => store.usage(), connections: () => 0, ignoredTokens: () => 0 }),
-    serving: { serving: true },
+    serving: { status: 'serving' },
     nextCallId: () => 'id',
     onCall: (call) => ours.push(call),
   });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Call } from '../../../src/api/call-log.js';
 import { httpFace } from '../../../src/api/http/http-handler.js';
 import { createMetrics } from '../../../src/api/http/metrics.js';
+import type { ServingStatus } from '../../../src/api/rpc/serving-state.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { emptyDigest, hashHex } from '../../../src/base/digest.js';
 import { CairnError } from '../../../src/base/errors.js';
@@ -13,14 +14,14 @@ import { WatchedStore } from '../../support/served.js';
 
 let server: Server;
 let url: string;
-let serving: { serving: boolean };
+let serving: { status: ServingStatus };
 let calls: Call[];
 let errors: object[];
 let store: WatchedStore;
 
 beforeEach(async () => {
   store = new WatchedStore();
-  serving = { serving: true };
+  serving = { status: 'serving' };
   calls = [];
   errors = [];
   let id = 0;
@@ -69,12 +70,13 @@ describe('routes', () => {
 
 describe('/healthz', () => {
   it.each([
-    { up: true, status: 200, body: { status: 'serving' } },
-    { up: false, status: 503, body: { status: 'draining' } },
-  ])('serving: $up', async ({ up, status, body }) => {
-    serving.serving = up;
+    { state: 'serving' as const, status: 200 },
+    { state: 'read_only' as const, status: 503 },
+    { state: 'draining' as const, status: 503 },
+  ])('says $state', async ({ state, status }) => {
+    serving.status = state;
     const answer = await ask('h1', `${url}/healthz`);
-    expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([status, body]);
+    expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([status, { status: state }]);
     expect(answer.headers['cache-control']).toBe('no-store');
     expect((await ask('h1', `${url}/healthz`, { method: 'HEAD' })).body.length).toBe(0);
   });
