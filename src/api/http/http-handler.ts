@@ -79,9 +79,9 @@ function routes(parts: HttpParts): Route[] {
     {
       path: '/blobs/{hash}',
       methods: {
-        GET: (exchange, hash) => readBlob(parts, exchange, hash!),
-        PUT: (exchange, hash) => putBlob(store, exchange, hash!),
-        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash!),
+        GET: (exchange, hash) => readBlob(parts, exchange, hash),
+        PUT: (exchange, hash) => putBlob(store, exchange, hash),
+        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash),
       },
     },
     { path: '/blobs', methods: { POST: (exchange) => postBlob(store, exchange) } },

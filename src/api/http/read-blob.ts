@@ -1,4 +1,4 @@
-// GET and HEAD of one blob: whole, conditional, or in parts. HEAD never looks at Range, which is defined for GET alone.
+// GET and HEAD of one blob, by its own name or another: whole, conditional, or in parts. HEAD never looks at Range, which is defined for GET alone.
 
 import type { BlobHandle, BlobStore } from '../../base/blob-store.js';
 import { type BlobHash, formatHash, parseHash } from '../../base/digest.js';
@@ -17,65 +17,98 @@ export interface ReadBlobParts {
   readonly random: Random;
 }
 
-const blobType = 'application/octet-stream';
+/** How a blob is shown. */
+export interface BlobView {
+  readonly contentType: string;
+  /** Sent with every answer about it beside those of all blobs. */
+  readonly headers: AnswerHeaders;
+  /** The size somebody claims for it; a blob of another size is not this one. */
+  readonly size: number | undefined;
+}
 
-export async function readBlob({ store, random }: ReadBlobParts, exchange: Exchange, name: string): Promise<void> {
-  const hash = parseHash(name);
+const plainView: BlobView = { contentType: 'application/octet-stream', headers: {}, size: undefined };
+
+export async function readBlob(parts: ReadBlobParts, exchange: Exchange, name: string): Promise<void> {
+  await serveBlob(parts, exchange, parseHash(name), plainView);
+}
+
+/** Answers GET and HEAD with a blob: whole, in parts, or "not modified". `not_found` when it is not here. */
+export async function serveBlob(
+  { store, random }: ReadBlobParts,
+  exchange: Exchange,
+  hash: BlobHash,
+  view: BlobView,
+): Promise<void> {
   const tag = blobTag(hash);
+  const common = { ...immutableHeaders(tag), 'accept-ranges': 'bytes', ...view.headers };
   if (exchange.method === 'HEAD') {
     const [stat] = await store.stat([hash]);
-    if (stat === undefined) throw noSuchBlob(hash);
-    if (answerByCondition(exchange, tag)) return;
-    exchange.answer(200, { ...blobHeaders(tag), 'content-type': blobType, 'content-length': stat.size });
+    if (stat === undefined || !isSize(view, stat.size)) throw noSuchBlob(hash);
+    if (answerByCondition(exchange, tag, common)) return;
+    exchange.answer(200, { ...common, 'content-type': view.contentType, 'content-length': stat.size });
     return;
   }
   const handle = await store.open(hash);
   if (handle === undefined) throw noSuchBlob(hash);
   try {
-    if (!answerByCondition(exchange, tag)) await sendParts(exchange, handle, tag, random);
+    if (!isSize(view, handle.digest.size)) throw noSuchBlob(hash);
+    if (answerByCondition(exchange, tag, common)) return;
+    await sendParts(exchange, handle, { tag, common, contentType: view.contentType, random });
   } finally {
     await handle.close();
   }
 }
 
-/** Sent with every answer about an existing blob, 304 included. */
-function blobHeaders(tag: string): AnswerHeaders {
+function isSize(view: BlobView, size: number): boolean {
+  return view.size === undefined || view.size === size;
+}
+
+/** For what its name says for ever. */
+export function immutableHeaders(tag: string): AnswerHeaders {
   return {
     etag: tag,
     'cache-control': 'public, max-age=31536000, immutable',
-    'accept-ranges': 'bytes',
     // Whatever the bytes look like to a browser, they are nobody's script.
     'x-content-type-options': 'nosniff',
   };
 }
 
-function answerByCondition(exchange: Exchange, tag: string): boolean {
+/** True when it was answered with "not modified". `failed_precondition` when the client asked for another tag alone. */
+export function answerByCondition(exchange: Exchange, tag: string, headers: AnswerHeaders): boolean {
   const condition = checkConditions(exchange, tag);
-  if (condition === 'failed') throw new CairnError('failed_precondition', `the blob's tag is ${tag}`);
-  if (condition === 'not_modified') exchange.answer(304, blobHeaders(tag));
+  if (condition === 'failed') throw new CairnError('failed_precondition', `the tag is ${tag}`);
+  if (condition === 'not_modified') exchange.answer(304, headers);
   return condition === 'not_modified';
 }
 
-async function sendParts(exchange: Exchange, handle: BlobHandle, tag: string, random: Random): Promise<void> {
+interface Sending {
+  readonly tag: string;
+  /** Headers of every answer about this blob. */
+  readonly common: AnswerHeaders;
+  readonly contentType: string;
+  readonly random: Random;
+}
+
+async function sendParts(exchange: Exchange, handle: BlobHandle, sending: Sending): Promise<void> {
   const { size } = handle.digest;
-  const common = blobHeaders(tag);
+  const { tag, common, contentType, random } = sending;
   const ranges = requestedRanges(exchange, tag, size);
   if (ranges === 'unsatisfiable') return;
   if (ranges === undefined) {
-    const headers = { ...common, 'content-type': blobType, 'content-length': size };
+    const headers = { ...common, 'content-type': contentType, 'content-length': size };
     await sendBlob(exchange, 200, headers, handle, [{ start: 0, end: size }]);
   } else if (ranges.length === 1) {
     const [range] = ranges as [ByteRange];
     const headers = {
       ...common,
-      'content-type': blobType,
+      'content-type': contentType,
       'content-length': partBytes(range),
       'content-range': contentRange(range, size),
     };
     await sendBlob(exchange, 206, headers, handle, [range]);
   } else {
     const boundary = uniqueName(random);
-    const parts = multipart(ranges, size, boundary);
+    const parts = multipart(ranges, size, contentType, boundary);
     const length = parts.reduce((sum, part) => sum + partBytes(part), 0);
     const type = `multipart/byteranges; boundary=${boundary}`;
     await sendBlob(exchange, 206, { ...common, 'content-type': type, 'content-length': length }, handle, parts);
@@ -95,9 +128,15 @@ function requestedRanges(exchange: Exchange, tag: string, size: number): ByteRan
 }
 
 /** The body of RFC 9110 section 14.6: every range behind a header of its own. */
-function multipart(ranges: readonly ByteRange[], size: number, boundary: string): Part[] {
+function multipart(ranges: readonly ByteRange[], size: number, contentType: string, boundary: string): Part[] {
   const parts = ranges.flatMap((range, i): Part[] => {
-    const lines = [`--${boundary}`, `content-type: ${blobType}`, `content-range: ${contentRange(range, size)}`, '', ''];
+    const lines = [
+      `--${boundary}`,
+      `content-type: ${contentType}`,
+      `content-range: ${contentRange(range, size)}`,
+      '',
+      '',
+    ];
     return [Buffer.from((i === 0 ? '' : '\r\n') + lines.join('\r\n')), range];
   });
   return [...parts, Buffer.from(`\r\n--${boundary}--\r\n`)];

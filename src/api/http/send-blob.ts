@@ -1,5 +1,6 @@
-// Streams parts of an open blob into an answer as fast as the client takes them. The head must be known before the first byte, but is sent only when the first piece has been read and
-// verified, so that damage found there is still a proper error.
+// Streams pieces of bytes, of an open blob or others, into an answer as fast as the client takes them. The head must be
+// known before the first byte, but is sent only when the first piece has been read and verified, so that damage found there
+// is still a proper error.
 
 import type { BlobHandle } from '../../base/blob-store.js';
 import { CairnError } from '../../base/errors.js';
@@ -19,23 +20,33 @@ export async function sendBlob(
   handle: BlobHandle,
   parts: readonly Part[],
 ): Promise<void> {
-  const { response } = exchange;
   const pieces = new ReadAhead(handle, parts, exchange.signal);
   try {
-    let piece = await pieces.next();
-    if (exchange.signal.aborted) return;
-    response.writeHead(status, headers);
-    while (piece !== undefined) {
-      exchange.bytesOut += piece.length;
-      if (!response.write(piece)) await drained(exchange);
-      if (exchange.signal.aborted) return;
-      piece = await pieces.next();
-      if (exchange.signal.aborted) return;
-    }
-    response.end();
+    await sendPieces(exchange, status, headers, () => pieces.next());
   } finally {
     await pieces.settle();
   }
+}
+
+/** Sends the head and all pieces, until `next` answers undefined. Returns early when the client goes away. */
+export async function sendPieces(
+  exchange: Exchange,
+  status: number,
+  headers: AnswerHeaders,
+  next: () => Promise<Uint8Array | undefined>,
+): Promise<void> {
+  const { response } = exchange;
+  let piece = await next();
+  if (exchange.signal.aborted) return;
+  response.writeHead(status, headers);
+  while (piece !== undefined) {
+    exchange.bytesOut += piece.length;
+    if (!response.write(piece)) await drained(exchange);
+    if (exchange.signal.aborted) return;
+    piece = await next();
+    if (exchange.signal.aborted) return;
+  }
+  response.end();
 }
 
 /** Resolves when the client has taken what was written, or is gone. `timeout` when it takes nothing for too long. */

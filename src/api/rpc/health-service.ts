@@ -28,14 +28,16 @@ export function healthService({ serving, serviceNames }: HealthParts): ServiceIm
 
     async *watch({ service }, { signal }) {
       const answer = () => (names.has(service) ? current() : { status: Status.SERVICE_UNKNOWN });
-      let told = answer();
-      yield told;
-      while (serving.status !== 'draining') {
-        await firstAborted([signal, serving.changed]);
-        if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
+      let told: Status | undefined;
+      for (;;) {
+        // Taken before the answer, so that no change falls in between.
+        const { changed, status } = serving;
         const now = answer();
-        if (now.status !== told.status) yield now;
-        told = now;
+        if (now.status !== told) yield now;
+        told = now.status;
+        if (status === 'draining') return;
+        await firstAborted([signal, changed]);
+        if (signal.aborted) throw new CairnError('canceled', 'the call was canceled', { cause: signal.reason });
       }
     },
   };
