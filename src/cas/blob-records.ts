@@ -7,7 +7,7 @@ import { limits } from '../base/limits.js';
 import { type NewRecord, recordBytes } from '../log/record.js';
 
 /** Types 4 to 7 are set aside for quarantine, pin, alias and ref. */
-export const recordType = { packedBlob: 1, largeBlob: 2, tombstone: 3 } as const;
+const recordType = { packedBlob: 1, largeBlob: 2, tombstone: 3 } as const;
 
 const recordVersion = 1;
 const noBytes = new Uint8Array(0);
@@ -89,7 +89,7 @@ function hashOf(meta: Uint8Array): BlobHash {
 }
 
 /** Bytes of checksum table for a blob of this size. */
-export function checksumTableBytes(size: number): number {
+function checksumTableBytes(size: number): number {
   return 4 * Math.ceil(size / limits.blockBytes);
 }
 
