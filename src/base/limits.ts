@@ -108,6 +108,22 @@ export const limits = {
   /** Lines of `cairn missing` asked together. */
   missingLinesCountMax: 8192,
 
+  /** Bytes of one name and of a whole path in a tree; what Linux file systems take. Link targets are bound like paths. */
+  treeNameBytesMax: 255,
+  treePathBytesMax: 4096,
+  /** Bytes of one node of a tree. At most `packedBlobBytesMax` and `batchedBlobBytesMax`: nodes stay small blobs. */
+  treeNodeBytesMax: 64 * kib,
+  /** Levels of a tree, its leaves included. */
+  treeHeightMax: 32,
+  /** Nodes one reader of a tree keeps decoded. */
+  treeNodesKeptCountMax: 64,
+  /** Nodes one reader of a tree asks for at once, ahead of what it hands out. */
+  treeNodesAheadCountMax: 32,
+  /** Digests that `treeBlobs` gathers before it hands them out. */
+  treeBlobsBatchCountMax: 4096,
+  /** Characters of a path in an error message. */
+  treeMessagePathCharactersMax: 512,
+
   /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
   firstBytesMax: 24,
   firstBytesMillisecondsMax: 10_000,
