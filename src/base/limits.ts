@@ -119,6 +119,8 @@ export const limits = {
   treeNodesKeptCountMax: 64,
   /** Nodes one reader of a tree asks for at once, ahead of what it hands out. */
   treeNodesAheadCountMax: 32,
+  /** Sizes of nodes that a client remembers between reading a branch and its children. */
+  treeSizesKeptCountMax: 16_384,
   /** Digests that `treeBlobs` gathers before it hands them out. */
   treeBlobsBatchCountMax: 4096,
   /** Characters of a path in an error message. */

@@ -11,6 +11,7 @@ import { limits } from '../base/limits.js';
 import { resolveRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
 import { BlobService } from '../gen/cairn/v1/blob_service_pb.js';
+import { TreeService } from '../gen/cairn/v1/tree_service_pb.js';
 import { ContentAddressableStorage } from '../gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../gen/zako/v1/transport/transport_pb.js';
 import { batchRead, batchWrite } from './batch.js';
@@ -53,11 +54,19 @@ export interface LocatedStat extends BlobStat {
   readonly localPath: string | undefined;
 }
 
+export interface TreeCheck {
+  /** Whether every node and every file of the tree is there. */
+  readonly complete: boolean;
+  /** Some of what is missing. What lies below a missing node is not known. */
+  readonly missing: readonly Digest[];
+}
+
 export class CairnClient {
   readonly #connection: ClientTransport;
   readonly #clock: Clock;
   readonly #cas: Client<typeof ContentAddressableStorage>;
   readonly #blobs: Client<typeof BlobService>;
+  readonly #trees: Client<typeof TreeService>;
   readonly #transport: CallParts<typeof Transport>;
 
   constructor(connection: ClientTransport, clock: Clock = systemClock) {
@@ -65,6 +74,7 @@ export class CairnClient {
     this.#clock = clock;
     this.#cas = createClient(ContentAddressableStorage, connection.transport);
     this.#blobs = createClient(BlobService, connection.transport);
+    this.#trees = createClient(TreeService, connection.transport);
     const lease = new TransportLease(this.#cas, clock);
     connection.onSessionEnd(() => lease.forget());
     this.#transport = { client: createClient(Transport, connection.transport), lease };
@@ -216,6 +226,12 @@ export class CairnClient {
       all.push(...(await called(this.#blobs.delete({ hashes: [...run] }, signal && { signal }), signal)).deleted);
     }
     return all;
+  }
+
+  /** Does the server have all of a tree? `not_found` when it lacks the root. */
+  async checkTree(root: BlobHash, { signal }: CallOptions = {}): Promise<TreeCheck> {
+    const { complete, missing } = await called(this.#trees.checkTree({ tree: root }, signal && { signal }), signal);
+    return { complete, missing: missing.map(decodeDigest) };
   }
 
   /** How many transfers at once serve this server best. */
