@@ -168,6 +168,8 @@ export class LargeFiles {
   async sweep(survivor: (copies: readonly LargeFileName[]) => Promise<number | undefined>): Promise<number> {
     let removed = 0;
     for (const prefix of await this.#fs.list(this.#root)) {
+      // A process that was killed may have removed files that a power failure would still bring back.
+      this.#removedFrom.add(join(this.#root, prefix));
       const byHash = groupByHash(await this.#namesIn(prefix));
       for (const copies of byHash.values()) {
         const kept = await survivor(copies);
