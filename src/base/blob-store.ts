@@ -30,7 +30,10 @@ export interface WriteResult {
   readonly durability: Durability;
 }
 
-/** Bytes handed to `write`. Every piece is read before the next is asked for, and not kept. */
+/**
+ * Bytes handed to `write`. An array must not change until the write is answered; a piece of a stream is read before the
+ * next is asked for, and not kept.
+ */
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
 
 /** A blob held open: it stays readable until closed, also when it is deleted meanwhile. */

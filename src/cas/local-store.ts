@@ -16,6 +16,8 @@ import type {
 } from '../base/blob-store.js';
 import { type BlobHash, type Digest, emptyDigest, hashesEqual, toDigest } from '../base/digest.js';
 import { assert, CairnError, errorCode } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import { digestBlob } from '../blake3/hasher.js';
 import type { Log, RecordReader } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
 import { emptyHandle, LargeHandle, PackedHandle } from './blob-handles.js';
@@ -131,6 +133,9 @@ export class LocalStore implements BlobStore {
 
   async #write(source: BlobSource, { expect, signal }: WriteOptions): Promise<WriteResult> {
     refuseWhenCanceled(signal);
+    if (source instanceof Uint8Array && source.length <= limits.packedBlobBytesMax) {
+      return this.#commit({ kind: 'packed', digest: digestBlob(source), bytes: source }, expect);
+    }
     const spool = new Spool(this.#parts.files, expect);
     try {
       if (source instanceof Uint8Array) await spool.take(source);

@@ -27,6 +27,7 @@ blobStoreSuite('RemoteStore', openRemote, {
   localPath: false,
   answersOvertaken: false,
   existedInRaces: false,
+  cancelIsFinal: false,
   readsAfterDelete: false,
   usage: true,
   sourceErrorsAsTheyAre: true,

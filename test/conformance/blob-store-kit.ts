@@ -26,6 +26,8 @@ export interface StoreSupports {
   readonly answersOvertaken: boolean;
   /** Of several writers of one digest at once, all but the one that committed learn `existed`. */
   readonly existedInRaces: boolean;
+  /** A write that was answered with `canceled` does not commit afterwards, as it may behind a network. */
+  readonly cancelIsFinal: boolean;
   /** A handle reads on after the blob was deleted. */
   readonly readsAfterDelete: boolean;
   /** An error that a source throws comes out itself; otherwise as the cause of a `CairnError`, unless it is one. */

@@ -67,6 +67,7 @@ async function disturb(
   { digest, bytes }: Sample,
 ): Promise<void> {
   const choice = random.below(6);
+  if (choice === 3 && !subject.cancelIsFinal) return;
   const pieces = randomSplit(random, bytes, bytes.length >> 1 || 1);
   if (choice <= 1) {
     await store.write(choice === 0 ? bytes : piecesOf(pieces), random.chance(0.5) ? { expect: digest } : {});

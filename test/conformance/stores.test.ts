@@ -33,6 +33,7 @@ const memory: Row = {
     localPath: false,
     answersOvertaken: false,
     existedInRaces: true,
+    cancelIsFinal: true,
     readsAfterDelete: true,
     sourceErrorsAsTheyAre: true,
     usage: true,
@@ -101,7 +102,7 @@ const remote: Row = {
       },
     };
   },
-  supports: { ...disk.supports, existedInRaces: false, readsAfterDelete: false },
+  supports: { ...disk.supports, existedInRaces: false, cancelIsFinal: false, readsAfterDelete: false },
 };
 
 const locals = [disk, local('memory'), metered(disk), verifying(disk)];
