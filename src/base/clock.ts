@@ -19,6 +19,9 @@ export const systemClock: Clock = {
   },
 };
 
+/** The beginning of Unix time, for formats that want a time where there is none. Not to be changed. */
+export const epoch: Date = new Date(0);
+
 /** Resolves after so many milliseconds of the given clock. */
 export function sleep(clock: Clock, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {

@@ -99,6 +99,23 @@ export const limits = {
   hashTaskBytesMax: 8 * mib,
   /** Tasks handed to each hashing thread ahead of time. */
   hashTasksAheadCountMax: 3,
+  /** Times a file is read that changes meanwhile, and rounds in which files that changed before they were sent are read. */
+  fileReadAttemptsCountMax: 3,
+  syncRoundsCountMax: 3,
+  /** How much later than its last change a file must be read, so that no further change can look the same. */
+  fileTimeGranularityMilliseconds: 100,
+  /** Largest memory of unchanged files: some five million of them. */
+  memoryFileBytesMax: gib,
+  /** Paths beyond it are reported: macOS takes no more. */
+  portablePathBytesMax: 1024,
+  /** Quiet time that ends a burst of changes to a watched directory, and how long a burst may put off looking at it. */
+  watchQuietMilliseconds: 100,
+  watchBurstMillisecondsMax: 2000,
+  /** Waits between attempts to reach a server that went away; they double. */
+  watchRetryMillisecondsMin: 200,
+  watchRetryMillisecondsMax: 10_000,
+  /** Time between two looks at a directory that cannot be watched. */
+  watchPollMilliseconds: 5000,
   /** Output held back for the sake of its order or of a slow reader before the command waits. */
   outputBytesMax: 64 * kib,
   /** Bytes of one part of a download in parts. */
@@ -107,6 +124,14 @@ export const limits = {
   downloadJobsCountMax: 32,
   /** Lines of `cairn missing` asked together. */
   missingLinesCountMax: 8192,
+
+  /** Directories that a checkout holds open at once, those on the way to the present one aside. */
+  openDirectoriesCountMax: 512,
+  /** Blobs that a checkout asks for in one BatchRead: so many, or fewer of so many bytes together. */
+  checkoutBatchCountMax: 512,
+  checkoutBatchBytesMax: mib,
+  /** Symbolic links that `cairn cat` follows, one after the other. */
+  followedLinksCountMax: 40,
 
   /** Bytes of one name and of a whole path in a tree; what Linux file systems take. Link targets are bound like paths. */
   treeNameBytesMax: 255,
@@ -163,6 +188,16 @@ export const limits = {
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */
   callMillisecondsMax: 2 ** 31 - 1,
+  /** Digests of missing blobs that CheckTree names. */
+  treeMissingCountMax: 1000,
+  /** Names that are looked up to find a path in a tree, those of the links on its way included. */
+  treePathStepsCountMax: 1024,
+  /** Entries of a directory that are listed over plain HTTP. */
+  treeListingCountMax: 10_000,
+  /** Files of an archive that are opened, and their first pieces read, ahead of the one being sent. */
+  archiveFilesAheadCountMax: 16,
+  /** Small pieces of an archive are gathered up to here before they are sent. */
+  archivePieceBytes: 64 * kib,
   /** Characters of an error message about one item of a batch. */
   itemMessageCharactersMax: 96,
   /** Life of a transport token that nobody redeems. */

@@ -1,4 +1,4 @@
-// The REST face as one request listener: blobs, health and metrics. Every call ends in one record for the observer,
+// The REST face as one request listener: blobs, trees, health and metrics. Every call ends in one record for the observer,
 // also when the client went away or the handler failed.
 
 import type { BlobStore } from '../../base/blob-store.js';
@@ -14,6 +14,7 @@ import { Exchange } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { readBlob } from './read-blob.js';
 import { type Found, type Route, Router } from './router.js';
+import { serveTree, serveTreeArchive } from './serve-tree.js';
 import { deleteBlob, postBlob, putBlob } from './write-blob.js';
 
 export interface HttpParts {
@@ -85,6 +86,12 @@ function routes(parts: HttpParts): Route[] {
       },
     },
     { path: '/blobs', methods: { POST: (exchange) => postBlob(store, exchange) } },
+    { path: '/trees/{tree}.tar', methods: { GET: (exchange, tree) => serveTreeArchive(parts, exchange, tree) } },
+    { path: '/trees/{tree}', methods: { GET: (exchange, tree) => serveTree(parts, exchange, tree, '') } },
+    {
+      path: '/trees/{tree}/{path...}',
+      methods: { GET: (exchange, tree, path) => serveTree(parts, exchange, tree, `/${path}`) },
+    },
     {
       path: '/healthz',
       methods: {

@@ -19,6 +19,10 @@ export function batchCall({ logger }: Pick<RpcParts, 'logger'>, context: Handler
   return {
     signal: context.signal,
     errors: { logger, method, callId, outOfRange: Code.OutOfRange },
-    json: context.requestHeader.get('content-type')?.includes('json') ?? false,
+    json: answersInJson(context),
   };
+}
+
+export function answersInJson({ requestHeader }: HandlerContext): boolean {
+  return requestHeader.get('content-type')?.includes('json') ?? false;
 }

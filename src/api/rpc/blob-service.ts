@@ -2,7 +2,6 @@
 
 import type { ServiceImpl } from '@connectrpc/connect';
 import { type BlobHash, toHash } from '../../base/digest.js';
-import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import {
   BlobService,
@@ -16,6 +15,7 @@ import { batchWrite } from './batch-write.js';
 import { concurrently } from './concurrently.js';
 import { toDigestMessage } from './digest-message.js';
 import { missingDigests, refuseTooMany } from './missing-digests.js';
+import { pageCount } from './page-count.js';
 import { decodePageToken, encodePageToken } from './page-token.js';
 import { isLocalPeer } from './peer.js';
 import type { RpcParts } from './rpc-parts.js';
@@ -62,8 +62,7 @@ async function localPathOf({ store }: Pick<Parts, 'store'>, hash: BlobHash): Pro
 }
 
 async function listBlobs({ store }: Parts, { pageSize, pageToken }: ListRequest) {
-  if (pageSize < 0) throw new CairnError('invalid_argument', `${pageSize} is no page size`);
-  const count = Math.min(pageSize || limits.listPageCountDefault, limits.listPageCountMax);
+  const count = pageCount(pageSize);
   const after = pageToken === '' ? undefined : toHash(decodePageToken(BlobService.typeName, pageToken));
   // One more than the page shows whether there is another.
   const [listed, usage] = await Promise.all([store.list({ after, limit: count + 1 }), store.usage()]);

@@ -2,6 +2,7 @@
 
 import type { ConnectRouter } from '@connectrpc/connect';
 import { BlobService } from '../../gen/cairn/v1/blob_service_pb.js';
+import { TreeService } from '../../gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.js';
@@ -14,8 +15,17 @@ import { healthService } from './health-service.js';
 import { reflectionService, reflectionServiceAlpha } from './reflection-service.js';
 import type { RpcParts } from './rpc-parts.js';
 import { transportService } from './transport-service.js';
+import { treeService } from './tree-service.js';
 
-const services = [ContentAddressableStorage, Transport, BlobService, Health, ServerReflection, ServerReflectionAlpha];
+const services = [
+  ContentAddressableStorage,
+  Transport,
+  BlobService,
+  TreeService,
+  Health,
+  ServerReflection,
+  ServerReflectionAlpha,
+];
 
 export function rpcRoutes(parts: RpcParts): (router: ConnectRouter) => void {
   const catalog = new DescriptorCatalog(services);
@@ -25,6 +35,7 @@ export function rpcRoutes(parts: RpcParts): (router: ConnectRouter) => void {
       .service(ContentAddressableStorage, casService(parts))
       .service(Transport, transportService(parts))
       .service(BlobService, blobService(parts))
+      .service(TreeService, treeService(parts))
       .service(Health, healthService({ serving: parts.serving, serviceNames }))
       .service(ServerReflection, reflectionService(catalog))
       .service(ServerReflectionAlpha, reflectionServiceAlpha(catalog));

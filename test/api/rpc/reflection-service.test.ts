@@ -33,6 +33,7 @@ describe.each([
     const answer = await ask({ case: 'listServices', value: '*' });
     expect(answer.case === 'listServicesResponse' && answer.value.service.map(({ name }) => name)).toEqual([
       'cairn.v1.BlobService',
+      'cairn.v1.TreeService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
       'grpc.reflection.v1alpha.ServerReflection',
