@@ -22,6 +22,8 @@ export interface CommandContext {
   note(message: string, fields?: object): void;
   /** Reports a failure that the command survives, and makes the exit code that of the first one. */
   fail(error: unknown, fields?: object): void;
+  /** What the exit code is to be unless something fails. */
+  endWith(code: number): void;
 }
 
 interface SharedOptions {
@@ -44,13 +46,15 @@ export async function runCommand(command: Command, work: (context: CommandContex
   const output = new Output(process.stdout);
   const stopping = new AbortController();
   let exitCode: number = exitCodes.ok;
+  let failed = false;
   const report = (error: unknown, fields: object = {}) => {
     output.beforeWrite();
     process.stderr.write(`${json ? errorJson(error, fields) : `cairn: ${messageOf(error)}`}\n`);
   };
   const fail = (error: unknown, fields?: object) => {
     report(error, fields);
-    if (exitCode === exitCodes.ok) exitCode = exitCodeFor(error);
+    if (!failed && !stopping.signal.aborted) exitCode = exitCodeFor(error);
+    failed = true;
   };
   const stop = (code: number) => {
     if (stopping.signal.aborted) process.exit(code);
@@ -78,6 +82,9 @@ export async function runCommand(command: Command, work: (context: CommandContex
           process.stderr.write(`${json ? JSON.stringify({ message, ...fields }) : message}\n`);
         },
         fail,
+        endWith: (code) => {
+          if (!failed && !stopping.signal.aborted) exitCode = code;
+        },
       });
     } finally {
       client.close();

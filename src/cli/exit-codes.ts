@@ -5,6 +5,7 @@ import { CairnError, type ErrorCode } from '../base/errors.js';
 export const exitCodes = {
   ok: 0,
   failed: 1,
+  different: 1,
   usage: 2,
   notFound: 3,
   unreachable: 4,
@@ -17,8 +18,9 @@ export const exitCodes = {
 const meanings: Record<keyof typeof exitCodes, string> = {
   ok: 'done',
   failed: 'failed, in part or as a whole',
+  different: 'diff, verify: not the same',
   usage: 'the command line or its input is wrong',
-  notFound: 'no such blob',
+  notFound: 'no such blob, or no such path in a tree',
   unreachable: 'the server cannot be reached or does not answer',
   corrupt: 'the bytes are not what their digest says',
   interrupted: 'interrupted (Ctrl-C)',

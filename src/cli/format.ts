@@ -30,3 +30,13 @@ export function parseCount(text: string, what: string): number {
   }
   return value;
 }
+
+/** A number with what it counts. */
+export function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** A path as it is; in quotes, as JSON has it, when something in it could be taken for more than a path. */
+export function formatPath(path: string): string {
+  return /^"|[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(path) ? JSON.stringify(path) : path;
+}

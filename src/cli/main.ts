@@ -2,7 +2,10 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { addCatCommand } from './cat.js';
+import { addCheckoutCommand } from './checkout.js';
 import { addSharedOptions } from './command-context.js';
+import { addDiffCommand } from './diff.js';
 import { exitCodes, exitCodesHelp } from './exit-codes.js';
 import { addGetCommand } from './get.js';
 import { addLsCommand } from './ls.js';
@@ -13,6 +16,8 @@ import { addRebuildCommand } from './rebuild.js';
 import { addRmCommand } from './rm.js';
 import { addServeCommand } from './serve.js';
 import { addStatCommand } from './stat.js';
+import { addSyncCommand } from './sync.js';
+import { addVerifyCommand } from './verify.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -30,8 +35,13 @@ function createProgram(): Command {
   addStatCommand(program);
   addMissingCommand(program);
   addLsCommand(program);
+  addCheckoutCommand(program);
+  addCatCommand(program);
+  addDiffCommand(program);
+  addVerifyCommand(program);
   addRmCommand(program);
   addPathCommand(program);
+  addSyncCommand(program);
   addRebuildCommand(program);
   return program;
 }
