@@ -1,0 +1,235 @@
+// What a directory held when it was last looked at, so that files which did not change need not be read again. A file of the
+// user's cache, one for each directory; losing it costs time alone. It is written whole under another name and renamed. What
+// is damaged, of another version, another machine's byte order or another directory counts as nothing.
+//
+// Bytes: header (see `Header`), then for n entries sizes, mtimes, ctimes, inodes, devices (8 bytes each), hashes (32), flags
+// (1), then text: the directory, paths and link targets, each ended by NUL. Numbers are in the machine's byte order.
+
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { concatBytes } from '../base/bytes.js';
+import { type BlobHash, emptyDigest, hashesEqual, hashHex, toDigest, toHash } from '../base/digest.js';
+import { assert } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import { systemRandom, uniqueName } from '../base/random.js';
+import { hashBytes } from '../blake3/hasher.js';
+import { comparePaths, type TreeItem } from '../tree/tree-item.js';
+import type { FileStats } from './walk.js';
+
+export interface MemoryEntry {
+  readonly item: TreeItem;
+  /** Undefined for what is no file, and for a file that may have changed since without showing it. */
+  readonly stats: FileStats | undefined;
+}
+
+export interface NewMemory {
+  /** The real path of the directory. */
+  readonly directory: string;
+  /** When the run began that read the files; milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** The tree that these entries make; undefined when they are not all of one tree. */
+  readonly tree: BlobHash | undefined;
+  /** In order of path. */
+  readonly entries: readonly MemoryEntry[];
+}
+
+const magic = new TextEncoder().encode('CAIRNMEM');
+const version = 1;
+const byteOrderMark = 0x01020304;
+const headerBytes = 128;
+/** In the header: magic 8, version u32, byte order u32, checksum 32 of all that follows, count f64, has tree f64, tree 32. */
+const checksumAt = 16;
+const bodyAt = checksumAt + 32;
+const countAt = bodyAt;
+const treeAt = bodyAt + 16;
+
+const flags = { file: 1, symlink: 2, directory: 3, kind: 3, executable: 4, readonly: 8, trusted: 16 } as const;
+
+/** Where the memory of a directory lies, by its real path. */
+export function memoryPath(directory: string, env: NodeJS.ProcessEnv = process.env): string {
+  const { XDG_CACHE_HOME: home } = env;
+  const cache = home !== undefined && isAbsolute(home) ? home : join(homedir(), '.cache');
+  return join(cache, 'cairn', 'sync', `${hashHex(hashBytes(new TextEncoder().encode(directory)))}.memory`);
+}
+
+/**
+ * Whether a file that looks as it did has the bytes it had. Times are ticks of a coarse clock: a file that is read and then
+ * written in the tick of its last change looks the same. So its last change must be well before the run that read it.
+ */
+function isSettled({ mtime, ctime }: FileStats, startedAt: number): boolean {
+  const latest = mtime > ctime ? mtime : ctime;
+  // Whole seconds alone: a file system that knows no finer, or only every other second.
+  const granularity = ctime % 1_000_000_000n === 0n ? 2000 : limits.fileTimeGranularityMilliseconds;
+  return latest < BigInt(Math.floor(startedAt - granularity)) * 1_000_000n;
+}
+
+export class FileMemory {
+  readonly #paths: readonly string[];
+  readonly #targets: Iterator<string>;
+  #next = 0;
+
+  private constructor(
+    private readonly columns: Columns,
+    texts: readonly string[],
+    /** The tree that all entries together make, if they do. */
+    readonly tree: BlobHash | undefined,
+  ) {
+    this.#paths = texts.slice(1, columns.count + 1);
+    this.#targets = texts.slice(columns.count + 1).values();
+  }
+
+  /** Undefined when there is none that can be used. */
+  static read(file: string, directory: string): FileMemory | undefined {
+    let bytes: Uint8Array;
+    try {
+      if (statSync(file).size > limits.memoryFileBytesMax) return undefined;
+      // A copy of its own: the columns need an aligned start.
+      bytes = new Uint8Array(readFileSync(file));
+    } catch {
+      return undefined;
+    }
+    if (bytes.length < headerBytes || magic.some((byte, i) => bytes[i] !== byte)) return undefined;
+    const [fileVersion, byteOrder] = new Uint32Array(bytes.buffer, magic.length, 2);
+    if (fileVersion !== version || byteOrder !== byteOrderMark) return undefined;
+    if (!hashesEqual(hashBytes(bytes.subarray(bodyAt)), bytes.subarray(checksumAt, bodyAt))) return undefined;
+    const [count, hasTree] = new Float64Array(bytes.buffer, countAt, 2);
+    const columns = columnsOf(bytes, count!);
+    const texts = new TextDecoder().decode(bytes.subarray(columns.end)).split('\0');
+    if (texts[0] !== directory) return undefined;
+    const tree = hasTree === 1 ? toHash(bytes.slice(treeAt, treeAt + 32)) : undefined;
+    return new FileMemory(columns, texts, tree);
+  }
+
+  get count(): number {
+    return this.columns.count;
+  }
+
+  /** What was known of a path. To be asked in order of path; what lies before is passed over. */
+  recall(path: string): MemoryEntry | undefined {
+    while (this.#next < this.count) {
+      const known = this.#paths[this.#next]!;
+      if (known === path) return this.#take();
+      if (comparePaths(known, path) > 0) return undefined;
+      this.#take();
+    }
+    return undefined;
+  }
+
+  /** What comes after the last path asked for. */
+  *rest(): Generator<MemoryEntry> {
+    while (this.#next < this.count) yield this.#take();
+  }
+
+  #take(): MemoryEntry {
+    const { sizes, mtimes, ctimes, inodes, devices, hashes, marks } = this.columns;
+    const i = this.#next++;
+    const path = this.#paths[i]!;
+    const mark = marks[i]!;
+    const kind = mark & flags.kind;
+    if (kind === flags.symlink) {
+      return { item: { kind: 'symlink', path, target: this.#targets.next().value! }, stats: undefined };
+    }
+    if (kind === flags.directory) return { item: { kind: 'directory', path }, stats: undefined };
+    const size = sizes[i]!;
+    const executable = (mark & flags.executable) !== 0;
+    const readonly = (mark & flags.readonly) !== 0;
+    const digest = toDigest(toHash(hashes.subarray(32 * i, 32 * i + 32)), size);
+    const item: TreeItem = { kind: 'file', path, digest, executable, readonly };
+    if ((mark & flags.trusted) === 0) return { item, stats: undefined };
+    const times = { mtime: mtimes[i]!, ctime: ctimes[i]!, inode: inodes[i]!, device: devices[i]! };
+    return { item, stats: { size, ...times, executable, readonly } };
+  }
+}
+
+/** The same file, unchanged as far as can be seen. */
+export function sameStats(a: FileStats, b: FileStats): boolean {
+  return (
+    a.size === b.size &&
+    a.mtime === b.mtime &&
+    a.ctime === b.ctime &&
+    a.inode === b.inode &&
+    a.device === b.device &&
+    a.executable === b.executable &&
+    a.readonly === b.readonly
+  );
+}
+
+/** Replaces the memory of a directory. Throws what the file system throws. */
+export function writeMemory(file: string, { directory, startedAt, tree, entries }: NewMemory): void {
+  const texts = [directory, ...entries.map(({ item }) => item.path)];
+  for (const { item } of entries) if (item.kind === 'symlink') texts.push(item.target);
+  const text = new TextEncoder().encode(`${texts.join('\0')}\0`);
+  const fixed = new Uint8Array(columnsEnd(entries.length));
+  fixed.set(magic);
+  new Uint32Array(fixed.buffer, magic.length, 2).set([version, byteOrderMark]);
+  new Float64Array(fixed.buffer, countAt, 2).set([entries.length, tree === undefined ? 0 : 1]);
+  if (tree !== undefined) fixed.set(tree, treeAt);
+  const columns = columnsOf(fixed, entries.length);
+  for (const [i, entry] of entries.entries()) setEntry(columns, i, entry, startedAt);
+  const bytes = concatBytes([fixed, text]);
+  bytes.set(hashBytes(bytes.subarray(bodyAt)), checksumAt);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${uniqueName(systemRandom)}`;
+  try {
+    writeFileSync(temporary, bytes, { mode: 0o600, flag: 'wx' });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function setEntry(columns: Columns, i: number, { item, stats }: MemoryEntry, startedAt: number): void {
+  let mark: number = flags[item.kind];
+  if (item.kind === 'file') {
+    if (item.executable) mark |= flags.executable;
+    if (item.readonly) mark |= flags.readonly;
+    columns.hashes.set(item.digest.hash, 32 * i);
+    columns.sizes[i] = item.digest.size;
+    if (stats !== undefined && isSettled(stats, startedAt)) {
+      mark |= flags.trusted;
+      columns.mtimes[i] = stats.mtime;
+      columns.ctimes[i] = stats.ctime;
+      columns.inodes[i] = stats.inode;
+      columns.devices[i] = stats.device;
+    }
+  }
+  columns.marks[i] = mark;
+}
+
+/** Views of the file, one value for each entry. */
+interface Columns {
+  readonly count: number;
+  readonly sizes: Float64Array;
+  readonly mtimes: BigInt64Array;
+  readonly ctimes: BigInt64Array;
+  readonly inodes: BigUint64Array;
+  readonly devices: BigUint64Array;
+  readonly hashes: Uint8Array;
+  readonly marks: Uint8Array;
+  /** Where the text begins. */
+  readonly end: number;
+}
+
+const entryBytes = 5 * 8 + emptyDigest.hash.length + 1;
+
+function columnsEnd(count: number): number {
+  return headerBytes + count * entryBytes;
+}
+
+function columnsOf({ buffer }: Uint8Array, count: number): Columns {
+  const at = (column: number) => headerBytes + 8 * count * column;
+  assert(columnsEnd(count) <= buffer.byteLength, 'a memory has room for its entries');
+  return {
+    count,
+    sizes: new Float64Array(buffer, at(0), count),
+    mtimes: new BigInt64Array(buffer, at(1), count),
+    ctimes: new BigInt64Array(buffer, at(2), count),
+    inodes: new BigUint64Array(buffer, at(3), count),
+    devices: new BigUint64Array(buffer, at(4), count),
+    hashes: new Uint8Array(buffer, at(5), 32 * count),
+    marks: new Uint8Array(buffer, at(5) + 32 * count, count),
+    end: columnsEnd(count),
+  };
+}

@@ -1,0 +1,333 @@
+// One run of a sync: what a directory holds becomes a tree on the server. What is known stays unread, what the server has
+// stays unsent. Files go before the tree's nodes and those before the root, so that a tree that is there is whole.
+//
+// A run that remembers a tree first asks the server whether it has all of that: one call, during the walk. If so, nothing
+// that was remembered and did not change needs to be asked for again; if not, everything is.
+
+import type { BlobSource } from '../base/blob-store.js';
+import type { Clock } from '../base/clock.js';
+import { type BlobHash, type Digest, hashesEqual, hashHex } from '../base/digest.js';
+import { CairnError, errorCode } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { CairnClient } from '../client/cairn-client.js';
+import type { PutItem, PutOutcome } from '../client/put-many.js';
+import { buildTree } from '../tree/build-tree.js';
+import { checkItem, type FileItem, type TreeItem } from '../tree/tree-item.js';
+import { fileChunks, unreadable } from './file-chunks.js';
+import { FileMemory, type MemoryEntry, sameStats, writeMemory } from './file-memory.js';
+import { readSmallFile } from './small-file.js';
+import type { FileToRead, SyncReader } from './sync-reader.js';
+import { type FileStats, type WalkedEntry, type WalkOptions, walk } from './walk.js';
+
+export interface SyncParts {
+  readonly client: CairnClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly reader: SyncReader;
+  /** The real path of the directory. */
+  readonly directory: string;
+  /** Where the memory of unchanged files lies; undefined for none. */
+  readonly memory: string | undefined;
+  readonly isExcluded: WalkOptions['isExcluded'];
+  readonly onDirectory?: WalkOptions['onDirectory'];
+  /** Something that was left out of the tree. */
+  onProblem(path: string, error: CairnError): void;
+  onWarning(path: string, message: string): void;
+  /** So many bytes more are to be read and perhaps sent, or have been. */
+  expect(bytes: number): void;
+  advance(bytes: number): void;
+}
+
+export interface SyncResult {
+  readonly tree: BlobHash;
+  /** Regular files in the tree, and the sum of their sizes. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly symlinks: number;
+  readonly emptyDirectories: number;
+  /** Entries that were left out. */
+  readonly problems: number;
+  /** Files that were read; of the others the digest was remembered. */
+  readonly filesRead: number;
+  /** Different blobs that the server lacked, nodes of the tree among them, and what of them was sent. */
+  readonly blobsMissing: number;
+  readonly blobsUploaded: number;
+  readonly bytesUploaded: number;
+}
+
+export function syncDirectory(parts: SyncParts): Promise<SyncResult> {
+  return new SyncRun(parts).run();
+}
+
+/** An entry's place in the tree to be. Without an item it is left out. */
+interface Slot extends FileToRead {
+  item: TreeItem | undefined;
+  stats: FileStats | undefined;
+  /** What was remembered of it. */
+  readonly before: MemoryEntry | undefined;
+}
+
+interface SlotItem extends PutItem {
+  readonly slot: Slot | undefined;
+}
+
+/** Time the walk may take before the connection and a Ctrl-C get their turn. */
+const turnMilliseconds = 10;
+
+class SyncRun {
+  readonly #startedAt: number;
+  readonly #memory: FileMemory | undefined;
+  readonly #slots: Slot[] = [];
+  /** Files whose digest is remembered and that look the same. */
+  readonly #known: Slot[] = [];
+  /** Files that were not what they had been when they were hashed. */
+  #changed: Slot[] = [];
+  readonly #missing = new Set<string>();
+  #problems = 0;
+  #filesRead = 0;
+  #blobsUploaded = 0;
+  #bytesUploaded = 0;
+  #lastRound = false;
+
+  constructor(private readonly parts: SyncParts) {
+    this.#startedAt = parts.clock.now();
+    this.#memory = parts.memory === undefined ? undefined : FileMemory.read(parts.memory, parts.directory);
+  }
+
+  async run(): Promise<SyncResult> {
+    const check = this.#checkRemembered();
+    check.catch(() => {});
+    try {
+      await this.#put(this.#readItems(this.#walk()));
+      const hasRemembered = await check;
+      if (!hasRemembered) await this.#put(this.#known.map((slot) => this.#putItem(slot, undefined)));
+      await this.#putChanged();
+      const remembered = hasRemembered && this.#isRemembered() ? this.#memory?.tree : undefined;
+      const tree = remembered ?? (await this.#putTree());
+      this.#remember(tree);
+      return this.#result(tree);
+    } catch (error) {
+      // What was read so far need not be read again, whatever came in between.
+      this.#remember(undefined);
+      throw error;
+    }
+  }
+
+  /** Does the server have all of the tree that the memory is of? */
+  async #checkRemembered(): Promise<boolean> {
+    const tree = this.#memory?.tree;
+    if (tree === undefined) return false;
+    try {
+      return (await this.parts.client.checkTree(tree, { signal: this.parts.signal })).complete;
+    } catch (error) {
+      // The root is gone, or is no tree any more, or the server knows nothing of trees.
+      if (['not_found', 'invalid_argument', 'unimplemented'].includes(errorCode(error))) return false;
+      throw error;
+    }
+  }
+
+  /** Takes in what the directory holds; answers the files that must be read. */
+  async *#walk(): AsyncGenerator<Slot> {
+    const { directory, clock, signal, isExcluded, onDirectory, onWarning } = this.parts;
+    const onProblem = (path: string, error: CairnError) => this.#problem(path, error);
+    let turnEnds = clock.monotonic() + turnMilliseconds;
+    for (const entry of walk(directory, { isExcluded, onDirectory, onProblem, onWarning })) {
+      const slot = this.#takeIn(entry);
+      if (slot !== undefined) yield slot;
+      if (clock.monotonic() < turnEnds) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) throw new CairnError('canceled', 'canceled');
+      turnEnds = clock.monotonic() + turnMilliseconds;
+    }
+  }
+
+  #takeIn(entry: WalkedEntry): Slot | undefined {
+    const { path } = entry;
+    const before = this.#memory?.recall(path);
+    const absolute = `${this.parts.directory}/${path}`;
+    if (entry.kind !== 'file') {
+      if (!this.#isAllowed(entry)) return undefined;
+      this.#slots.push({ path, absolute, size: 0, item: entry, stats: undefined, before });
+      return undefined;
+    }
+    const { stats } = entry;
+    const slot: Slot = { path, absolute, size: stats.size, item: undefined, stats, before };
+    if (before?.stats !== undefined && sameStats(before.stats, stats)) {
+      slot.item = before.item;
+      this.#known.push(slot);
+    } else if (!this.#isAllowed({ kind: 'directory', path })) {
+      return undefined;
+    }
+    this.#slots.push(slot);
+    if (slot.item !== undefined) return undefined;
+    this.parts.expect(slot.size);
+    return slot;
+  }
+
+  #isAllowed(item: TreeItem): boolean {
+    try {
+      checkItem(item);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      this.#problem(item.path, error);
+      return false;
+    }
+  }
+
+  async *#readItems(slots: Iterable<Slot> | AsyncIterable<Slot>): AsyncGenerator<SlotItem> {
+    const { reader, signal } = this.parts;
+    for await (const outcome of reader.read(slots, signal)) {
+      const slot = outcome.file;
+      if (outcome.error !== undefined) {
+        this.#leaveOut(slot, outcome.error);
+        continue;
+      }
+      const { digest, stats, bytes } = outcome;
+      this.#filesRead++;
+      const { executable, readonly } = stats;
+      slot.item = { kind: 'file', path: slot.path, digest, executable, readonly };
+      slot.stats = stats;
+      yield this.#putItem(slot, bytes);
+    }
+  }
+
+  #putItem(slot: Slot, bytes: Uint8Array | undefined): SlotItem {
+    const { digest } = slot.item as FileItem;
+    return {
+      slot,
+      digest,
+      open: () => {
+        this.#missing.add(hashHex(digest.hash));
+        return bytes ?? openFile(slot, digest);
+      },
+    };
+  }
+
+  async #put(items: Iterable<SlotItem> | AsyncIterable<SlotItem>): Promise<void> {
+    const { client, signal, advance } = this.parts;
+    const { uploadedCount, uploadedBytes } = await client.putMany(items, {
+      signal,
+      onOutcome: ({ slot, digest }, outcome) => this.#settle(slot, digest, outcome),
+      onSent: advance,
+    });
+    this.#blobsUploaded += uploadedCount;
+    this.#bytesUploaded += uploadedBytes;
+  }
+
+  #settle(slot: Slot | undefined, digest: Digest, outcome: PutOutcome): void {
+    if (outcome.status === 'present') this.parts.advance(digest.size);
+    if (outcome.status !== 'failed') return;
+    // Without a node there is no tree.
+    if (slot === undefined) throw outcome.error;
+    const { error } = outcome;
+    if (error.code !== 'digest_mismatch') this.#leaveOut(slot, error);
+    else if (this.#lastRound) this.#leaveOut(slot, unreadable(slot.path, 'it keeps changing while it is read'));
+    else this.#changed.push(slot);
+  }
+
+  async #putChanged(): Promise<void> {
+    for (let round = 1; this.#changed.length > 0; round++) {
+      const changed = this.#changed;
+      this.#changed = [];
+      this.#lastRound = round === limits.syncRoundsCountMax;
+      await this.#put(this.#readItems(changed));
+    }
+  }
+
+  /** Whether the directory holds exactly what is remembered. */
+  #isRemembered(): boolean {
+    const all = this.#slots.filter(({ item }) => item !== undefined);
+    return all.length === this.#memory?.count && all.every(({ item, before }) => isSameItem(item!, before?.item));
+  }
+
+  async #putTree(): Promise<BlobHash> {
+    const nodes: SlotItem[] = [];
+    const items = this.#slots.map(({ item }) => item).filter((item) => item !== undefined);
+    const { digest: root } = await buildTree(items, (digest, bytes) => {
+      const open = () => {
+        this.#missing.add(hashHex(digest.hash));
+        return bytes;
+      };
+      nodes.push({ slot: undefined, digest, open });
+    });
+    const last = nodes.pop()!;
+    await this.#put(nodes);
+    await this.#put([last]);
+    return root.hash;
+  }
+
+  #remember(tree: BlobHash | undefined): void {
+    const { memory, directory, onWarning } = this.parts;
+    const isNews = this.#filesRead > 0 || (tree !== undefined && !isSameTree(tree, this.#memory?.tree));
+    if (memory === undefined || !isNews) return;
+    const entries: MemoryEntry[] = [];
+    for (const { item, stats } of this.#slots) if (item !== undefined) entries.push({ item, stats });
+    // A whole run has seen that what comes after the last path is gone.
+    if (tree === undefined && this.#memory !== undefined) for (const entry of this.#memory.rest()) entries.push(entry);
+    try {
+      writeMemory(memory, { directory, startedAt: this.#startedAt, tree, entries });
+    } catch (error) {
+      onWarning(memory, `cannot remember which files are unchanged: ${String(error)}`);
+    }
+  }
+
+  #result(tree: BlobHash): SyncResult {
+    let files = 0;
+    let bytes = 0;
+    let symlinks = 0;
+    let emptyDirectories = 0;
+    for (const { item } of this.#slots) {
+      if (item?.kind === 'file') {
+        files++;
+        bytes += item.digest.size;
+      } else if (item?.kind === 'symlink') symlinks++;
+      else if (item?.kind === 'directory') emptyDirectories++;
+    }
+    return {
+      tree,
+      files,
+      bytes,
+      symlinks,
+      emptyDirectories,
+      problems: this.#problems,
+      filesRead: this.#filesRead,
+      blobsMissing: this.#missing.size,
+      blobsUploaded: this.#blobsUploaded,
+      bytesUploaded: this.#bytesUploaded,
+    };
+  }
+
+  #leaveOut(slot: Slot, error: CairnError): void {
+    slot.item = undefined;
+    this.#problem(slot.path, error);
+  }
+
+  #problem(path: string, error: CairnError): void {
+    this.#problems++;
+    this.parts.onProblem(path, error);
+  }
+}
+
+function openFile({ absolute, path }: Slot, digest: Digest): BlobSource {
+  if (digest.size > limits.batchedBlobBytesMax) return fileChunks(absolute);
+  try {
+    return readSmallFile(absolute, limits.batchedBlobBytesMax);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function isSameTree(a: BlobHash, b: BlobHash | undefined): boolean {
+  return b !== undefined && hashesEqual(a, b);
+}
+
+function isSameItem(a: TreeItem, b: TreeItem | undefined): boolean {
+  if (a === b) return true;
+  if (a.kind === 'file') {
+    if (b?.kind !== 'file' || a.executable !== b.executable || a.readonly !== b.readonly) return false;
+    return a.digest.size === b.digest.size && hashesEqual(a.digest.hash, b.digest.hash);
+  }
+  if (a.kind === 'symlink') return b?.kind === 'symlink' && a.target === b.target;
+  return b?.kind === a.kind;
+}
