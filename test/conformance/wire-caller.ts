@@ -3,6 +3,7 @@
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { BlobService } from '../../src/gen/cairn/v1/blob_service_pb.js';
+import { TreeService } from '../../src/gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../src/gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '../../src/gen/grpc/reflection/v1alpha/reflection_pb.js';
@@ -16,6 +17,7 @@ export class WireCaller {
   readonly cas: Client<typeof ContentAddressableStorage>;
   readonly transport: Client<typeof Transport>;
   readonly blobs: Client<typeof BlobService>;
+  readonly trees: Client<typeof TreeService>;
   readonly health: Client<typeof Health>;
   readonly reflection: Client<typeof ServerReflection>;
   readonly reflectionAlpha: Client<typeof ServerReflectionAlpha>;
@@ -30,6 +32,7 @@ export class WireCaller {
     this.cas = createClient(ContentAddressableStorage, transport);
     this.transport = createClient(Transport, transport);
     this.blobs = createClient(BlobService, transport);
+    this.trees = createClient(TreeService, transport);
     this.health = createClient(Health, transport);
     this.reflection = createClient(ServerReflection, transport);
     this.reflectionAlpha = createClient(ServerReflectionAlpha, transport);

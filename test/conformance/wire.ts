@@ -10,6 +10,7 @@ import { grpcJsSuite } from './wire-grpc-js.js';
 import { introspectionSuite } from './wire-introspection.js';
 import { limitsSuite } from './wire-limits.js';
 import { transportSuite } from './wire-transport.js';
+import { treeServiceSuite } from './wire-tree-service.js';
 
 export interface WireServer {
   readonly baseUrl: string;
@@ -30,6 +31,7 @@ export function wireSuite(name: string, start: () => Promise<WireServer>): void 
       casSuite(face, caller);
       transportSuite(caller);
       blobServiceSuite(face, caller);
+      treeServiceSuite(face, caller);
       introspectionSuite(face, caller);
     });
     describe('limits', () => limitsSuite(useCaller(grpcFace, baseUrl)));

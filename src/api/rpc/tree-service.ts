@@ -2,7 +2,7 @@
 // after a path, so they cost the same wherever they begin.
 
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import { type Digest, hashHex, toHash } from '../../base/digest.js';
+import { type Digest, hashesEqual, hashHex, toHash } from '../../base/digest.js';
 import { limits } from '../../base/limits.js';
 import {
   type CheckTreeRequest,
@@ -63,7 +63,10 @@ async function listChanges({ store }: Parts, request: DiffTreesRequest, context:
   const from = positionOf(list, request.pageToken);
   const json = answersInJson(context);
   const bytesOf = (item: TreeItem | undefined) => (item === undefined ? 0 : itemMessageBytes(item, json));
-  const changes = diffTrees(callNodes(store, context.signal), before, after, from);
+  const nodes = callNodes(store, context.signal);
+  // A tree does not differ from itself, but has to be there.
+  if (hashesEqual(before, after)) await TreeReader.open(nodes, before);
+  const changes = diffTrees(nodes, before, after, from);
   const page = await takePage(changes, count, (change) => bytesOf(change.before) + bytesOf(change.after));
   return {
     changes: page.entries.map((change) => ({
