@@ -4,6 +4,7 @@ import { createClient } from '@connectrpc/connect';
 import { afterEach } from 'vitest';
 import type { RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { BlobService } from '../../../src/gen/cairn/v1/blob_service_pb.js';
+import { TreeService } from '../../../src/gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../../src/gen/grpc/health/v1/health_pb.js';
 import { ContentAddressableStorage } from '../../../src/gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../../src/gen/zako/v1/transport/transport_pb.js';
@@ -29,6 +30,7 @@ export function useRpcServer() {
       cleanUp: (step: () => void) => void cleanUps.push(step),
       transport: createClient(Transport, of),
       blobs: createClient(BlobService, of),
+      trees: createClient(TreeService, of),
       cas: createClient(ContentAddressableStorage, of),
       health: createClient(Health, of),
     };
