@@ -1,10 +1,10 @@
 // Opening a log: finds its segments, learns where each ends, removes what a crash left behind, and replays the records.
-// Nothing is written into a segment here. A segment ends where the header after it says; the last one, at its first record
+// Nothing new is written into a segment here. A segment ends where the header after it says; the last one, at its first record
 // that is not whole. Only when that is exactly where the reader of the log last knew it to end, and where the file ends,
 // may appends go on in it: everything in it was durable then, and nothing lies behind.
 
 import { join } from 'node:path';
-import { CairnError } from '../base/errors.js';
+import { CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { FileSystem, OpenFile } from './file-system.js';
 import type { LogPosition, ScannedRecord } from './record.js';
@@ -146,7 +146,25 @@ async function replayLast(
 ): Promise<boolean> {
   const size = last.end;
   last.end = await scanTail(last, start, visit, onDamage);
+  await writeAgain(last, Math.max(start, segmentHeaderAreaBytes));
   await last.file.sync();
   const isKnownEnd = from?.segment === last.id && from.offset === size;
   return last.end === size && (isKnownEnd || last.isEmpty);
+}
+
+/**
+ * Writes what was replayed once more, as it is. If a sync failed under an earlier process, the system may go on showing
+ * bytes that it has given up writing to the disk; a sync alone would not bring them there.
+ */
+async function writeAgain({ file, end }: Segment, start: number): Promise<void> {
+  const buffer = new Uint8Array(Math.min(limits.scanWindowBytes, Math.max(0, end - start)));
+  try {
+    for (let at = start; at < end; at += buffer.length) {
+      const got = await file.read(buffer.subarray(0, Math.min(buffer.length, end - at)), at);
+      await file.write([buffer.subarray(0, got)], at);
+    }
+  } catch (error) {
+    // Where even writing in place takes space: a store that is full must open all the same.
+    if (errorCode(error) !== 'no_space') throw error;
+  }
 }
