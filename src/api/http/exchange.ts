@@ -104,8 +104,6 @@ export class Exchange {
   /** Ends the connection (HTTP/1.1) or the stream (HTTP/2) with the answer incomplete. */
   breakOff(): void {
     if ('stream' in this.response) (this.response as Http2ServerResponse).stream.close(http2InternalError);
-    // HTTP/1.0 knows no chunks: there the end of the connection ends a body of unknown length, unless it is a reset.
-    else if (this.request.httpVersion === '1.0') this.request.socket.resetAndDestroy();
     else this.response.destroy();
   }
 

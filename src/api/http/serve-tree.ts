@@ -92,6 +92,10 @@ function nothingAt(names: readonly string[]): CairnError {
 export async function serveTreeArchive({ store }: ReadBlobParts, exchange: Exchange, name: string): Promise<void> {
   const root = parseHash(name);
   const { signal } = exchange;
+  if (exchange.request.httpVersion === '1.0') {
+    // It knows no chunks: an archive that was broken off would look whole.
+    throw new CairnError('unimplemented', 'the length of an archive is not known ahead: ask with HTTP/1.1 or later');
+  }
   const reader = await TreeReader.open(callNodes(store, signal), root);
   const tag = `"tar-${archiveVersion}-${hashHex(root)}"`;
   const headers = {
