@@ -235,7 +235,7 @@ export class LocalStore implements BlobStore {
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {
     this.#refuseWhenClosed();
     this.#parts.poison.refuse();
-    const deleting = Promise.all(hashes.map((hash) => this.#delete(hash)));
+    const deleting = allDone(hashes.map((hash) => this.#delete(hash)));
     this.#writes.add(deleting);
     try {
       return await deleting;
@@ -319,6 +319,12 @@ export class LocalStore implements BlobStore {
     await Promise.allSettled([...this.#writes]);
     await this.#parts.shutDown();
   }
+}
+
+/** Fails as the first that failed, but not before all have come to an end. */
+async function allDone<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks);
 }
 
 function isEmpty(hash: BlobHash): boolean {
