@@ -17,8 +17,10 @@ export interface Scenario {
   readonly unit: string;
   /** Yardsticks first. */
   readonly subjects: readonly Subject[];
-  /** How many of the subjects are yardsticks; ratios are to the slowest of them. */
+  /** How many of the subjects are yardsticks. */
   readonly yardstickCount: number;
+  /** Which of them ratios are to: the slowest unless it says otherwise. */
+  readonly yardstick?: 'slowest' | 'fastest';
   close(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
 import { smallWrites } from './small-writes.js';
 import { downloads, uploads } from './streams.js';
+import { syncs } from './sync.js';
 
 const quick = process.argv.includes('--quick');
 const runs = quick ? 1 : 5;
@@ -21,6 +22,8 @@ const scenarios: readonly ((directory: string) => Promise<Scenario>)[] = [
   (directory) => downloads(directory, quick ? 4 : 256),
   (directory) => uploads(directory, quick ? 4 : 256),
   (directory) => negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32),
+  (directory) => syncs(directory, quick ? 200 : 50_000, false),
+  (directory) => syncs(directory, quick ? 200 : 50_000, true),
 ];
 
 const header = formatHeader('npm run bench', runs);

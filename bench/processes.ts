@@ -12,7 +12,7 @@ export interface ServerProcess {
 }
 
 /** From dist-bench/bench/ to the checkout. */
-const cairn = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
+export const cairn = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
 const bareServer = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
 export function spawnCairn(directory: string): Promise<ServerProcess> {

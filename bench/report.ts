@@ -6,10 +6,11 @@ import { hashEngine } from '../src/blake3/hasher.js';
 import type { Measurement, Scenario } from './harness.js';
 
 export function formatScenario(
-  { title, unit, yardstickCount }: Scenario,
+  { title, unit, yardstickCount, yardstick: which }: Scenario,
   measurements: readonly Measurement[],
 ): string {
-  const yardstick = Math.min(...measurements.slice(0, yardstickCount).map(({ median }) => median));
+  const yardsticks = measurements.slice(0, yardstickCount).map(({ median }) => median);
+  const yardstick = which === 'fastest' ? Math.max(...yardsticks) : Math.min(...yardsticks);
   const rows = measurements.map(({ subject, median, lowest, highest }) => {
     const ratio = median / yardstick;
     const budget =
@@ -32,8 +33,9 @@ export function formatHeader(command: string, runs: number): string {
   return [
     '# Measured',
     '',
-    'Written by the command below; do not edit. Ratios are to the yardstick of each table (its first row, or the slower of its',
-    'first two where both are yardsticks), from the same run. Absolute numbers are of this machine alone.',
+    'Written by the command below; do not edit. Ratios are to the yardstick of each table, from the same run: its first row; the',
+    'slower of its first two where the work cannot be faster than both; the faster of the two where they are other tools for',
+    'the same job. Absolute numbers are of this machine alone.',
     '',
     `- Command: \`${command}\`, ${runs} runs after a warm-up, medians`,
     `- Commit: ${commit()}`,
