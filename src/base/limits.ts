@@ -127,6 +127,8 @@ export const limits = {
 
   /** Directories that a checkout holds open at once, those on the way to the present one aside. */
   openDirectoriesCountMax: 512,
+  /** Bytes of a tree's nodes that a checkout remembers between checking the tree and writing its files. */
+  rememberedNodesBytesMax: 64 * mib,
   /** Blobs that a checkout asks for in one BatchRead: so many, or fewer of so many bytes together. */
   checkoutBatchCountMax: 512,
   checkoutBatchBytesMax: mib,
@@ -144,8 +146,9 @@ export const limits = {
   treeNodesKeptCountMax: 64,
   /** Nodes one reader of a tree asks for at once, ahead of what it hands out. */
   treeNodesAheadCountMax: 32,
-  /** Sizes of nodes that a client remembers between reading a branch and its children. */
-  treeSizesKeptCountMax: 16_384,
+  /** Nodes whose place a client remembers, and nodes it keeps that nobody has asked for yet. */
+  treePlacesKeptCountMax: 16_384,
+  treeNodesFetchedCountMax: 128,
   /** Digests that `treeBlobs` gathers before it hands them out. */
   treeBlobsBatchCountMax: 4096,
   /** Characters of a path in an error message. */

@@ -1,22 +1,41 @@
 // A tree's nodes from a server, verified. Nodes asked for in one turn of the event loop travel in one call. A node is asked
-// for by its hash alone; its size is known from its parent, or else asked first.
+// for by its hash alone, but its parent has told its size and what lies beside it: so it need not be looked up first, and
+// whoever reads from left to right gets ever more nodes with each call.
 
 import { type BlobHash, type Digest, formatHash, hashHex, toDigest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { NodeSource } from '../tree/node-source.js';
-import { decodeNode } from '../tree/tree-node.js';
+import { decodeNode, type TreeNode, type TreePart } from '../tree/tree-node.js';
 import type { CairnClient } from './cairn-client.js';
 
 interface Question {
   readonly hash: BlobHash;
+  /** Undefined where nobody has told it. */
+  readonly size: number | undefined;
   resolve(bytes: Uint8Array | undefined): void;
   reject(error: unknown): void;
 }
 
+/** Where a node lies that a branch named. */
+interface Place {
+  readonly siblings: readonly TreePart[];
+  readonly index: number;
+  /** Levels below the root. */
+  readonly depth: number;
+}
+
+/** How a reader moves along one level. */
+interface Pace {
+  /** The node that follows those fetched last; undefined when that is the first child of another branch. */
+  readonly next: string | undefined;
+  /** Nodes fetched last. */
+  readonly count: number;
+}
+
 /**
  * Nodes by hash; undefined when the server has no such blob. `corrupt` when it sends other bytes, `invalid_argument` when
- * the blob is larger than any node.
+ * the blob is larger than any node. May be called concurrently.
  */
 export function treeSource(client: CairnClient, signal?: AbortSignal): NodeSource {
   const nodes = new RemoteNodes(client, signal);
@@ -24,8 +43,11 @@ export function treeSource(client: CairnClient, signal?: AbortSignal): NodeSourc
 }
 
 class RemoteNodes {
-  /** Sizes of nodes that a branch named and that were not read yet. */
-  readonly #sizes = new Map<string, number>();
+  /** Nodes that were named and not asked for yet. Forgetting one costs a question later. */
+  readonly #places = new Map<string, Place>();
+  readonly #paces: Pace[] = [];
+  /** Nodes fetched before they were asked for, the oldest first. */
+  readonly #ahead = new Map<string, Promise<Uint8Array | undefined>>();
   #asked: Question[] = [];
 
   constructor(
@@ -34,17 +56,56 @@ class RemoteNodes {
   ) {}
 
   read(hash: BlobHash): Promise<Uint8Array | undefined> {
-    return new Promise((resolve, reject) => {
+    const name = hashHex(hash);
+    const fetched = this.#ahead.get(name);
+    if (fetched !== undefined) {
+      this.#ahead.delete(name);
+      return fetched;
+    }
+    const place = this.#places.get(name);
+    if (place === undefined) return this.#fetch(hash, undefined, 0);
+    const [, ...following] = this.#run(name, place);
+    const node = this.#fetchNamed(place, place.siblings[place.index]!);
+    for (const part of following) {
+      const bytes = this.#fetchNamed(place, part);
+      // Perhaps nobody ever asks for it.
+      bytes.catch(() => {});
+      this.#ahead.set(hashHex(part.node.hash), bytes);
+      if (this.#ahead.size > limits.treeNodesFetchedCountMax) this.#ahead.delete(this.#ahead.keys().next().value!);
+    }
+    return node;
+  }
+
+  /** A node with those to fetch along: twice as many as last time when the reader comes from right before it. */
+  #run(name: string, { siblings, index, depth }: Place): readonly TreePart[] {
+    const pace = this.#paces[depth];
+    const inRow = pace !== undefined && (pace.next === name || (pace.next === undefined && index === 0));
+    const count = inRow ? Math.min(2 * pace.count, limits.treeNodesAheadCountMax) : 1;
+    const run = siblings.slice(index, index + count);
+    const after = siblings[index + run.length];
+    this.#paces[depth] = { next: after && hashHex(after.node.hash), count };
+    return run;
+  }
+
+  #fetchNamed({ depth }: Place, { node }: TreePart): Promise<Uint8Array | undefined> {
+    this.#places.delete(hashHex(node.hash));
+    return this.#fetch(node.hash, node.size, depth);
+  }
+
+  async #fetch(hash: BlobHash, size: number | undefined, depth: number): Promise<Uint8Array | undefined> {
+    const bytes = await new Promise<Uint8Array | undefined>((resolve, reject) => {
       if (this.#asked.length === 0) setImmediate(() => void this.#ask());
-      this.#asked.push({ hash, resolve, reject });
+      this.#asked.push({ hash, size, resolve, reject });
     });
+    if (bytes !== undefined) this.#learn(bytes, depth + 1);
+    return bytes;
   }
 
   async #ask(): Promise<void> {
     const questions = this.#asked;
     this.#asked = [];
     try {
-      const sizes = await this.#sizesOf(questions.map(({ hash }) => hash));
+      const sizes = await this.#sizesOf(questions);
       const wanted: { readonly question: Question; readonly digest: Digest }[] = [];
       for (const [i, question] of questions.entries()) {
         const size = sizes[i];
@@ -52,11 +113,8 @@ class RemoteNodes {
         else if (size <= limits.treeNodeBytesMax) wanted.push({ question, digest: toDigest(question.hash, size) });
         else question.reject(tooLarge(question.hash, size));
       }
-      const nodes = await this.client.readBatch(
-        wanted.map(({ digest }) => digest),
-        { signal: this.signal },
-      );
-      for (const bytes of nodes) if (bytes !== undefined) this.#learnSizes(bytes);
+      const digests = wanted.map(({ digest }) => digest);
+      const nodes = await this.client.readBatch(digests, { signal: this.signal });
       for (const [i, { question }] of wanted.entries()) question.resolve(nodes[i]);
     } catch (error) {
       // Those that were answered do not hear of it.
@@ -64,31 +122,27 @@ class RemoteNodes {
     }
   }
 
-  async #sizesOf(hashes: readonly BlobHash[]): Promise<(number | undefined)[]> {
-    const sizes = hashes.map((hash) => this.#takeSize(hashHex(hash)));
-    const unknown = hashes.filter((_, i) => sizes[i] === undefined);
-    if (unknown.length === 0) return sizes;
+  async #sizesOf(questions: readonly Question[]): Promise<(number | undefined)[]> {
+    const unknown = questions.filter(({ size }) => size === undefined).map(({ hash }) => hash);
+    if (unknown.length === 0) return questions.map(({ size }) => size);
     const stats = (await this.client.stat(unknown, { signal: this.signal })).values();
-    return sizes.map((size) => size ?? stats.next().value?.size);
-  }
-
-  #takeSize(name: string): number | undefined {
-    const size = this.#sizes.get(name);
-    this.#sizes.delete(name);
-    return size;
+    return questions.map(({ size }) => size ?? stats.next().value?.size);
   }
 
   /** What a branch says of its children. Whether it may say so is for the reader to check. */
-  #learnSizes(bytes: Uint8Array): void {
+  #learn(bytes: Uint8Array, depth: number): void {
     if (bytes[0] !== partTag) return;
+    let node: TreeNode;
     try {
-      const node = decodeNode(bytes);
-      if (node.kind === 'leaf') return;
-      // Forgetting costs a question later.
-      if (this.#sizes.size > limits.treeSizesKeptCountMax) this.#sizes.clear();
-      for (const part of node.parts) this.#sizes.set(hashHex(part.node.hash), part.node.size);
+      node = decodeNode(bytes);
     } catch (error) {
-      if (!(error instanceof CairnError)) throw error;
+      if (error instanceof CairnError) return;
+      throw error;
+    }
+    if (node.kind === 'leaf') return;
+    if (this.#places.size > limits.treePlacesKeptCountMax) this.#places.clear();
+    for (const [index, { node: child }] of node.parts.entries()) {
+      this.#places.set(hashHex(child.hash), { siblings: node.parts, index, depth });
     }
   }
 }

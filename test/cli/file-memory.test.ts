@@ -1,0 +1,136 @@
+// What is remembered of files, and when it is not trusted.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { digestBlob } from '../../src/blake3/hasher.js';
+import { FileMemory, type MemoryEntry, memoryPath, sameStats, writeMemory } from '../../src/cli/file-memory.js';
+import type { FileStats } from '../../src/cli/walk.js';
+import { seededRandom } from '../support/random.js';
+
+const directory = '/some/directory';
+const startedAt = 1_700_000_000_000;
+const second = 1_000_000_000n;
+const runTime = BigInt(startedAt) * 1_000_000n;
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-memory-'));
+  file = join(folder, 'deep', 'memory');
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function stats(changes: Partial<FileStats> = {}): FileStats {
+  const old = runTime - 100n * second + 1n;
+  return {
+    size: 3,
+    mtime: old,
+    ctime: old,
+    inode: 2n ** 63n + 1n,
+    device: 5n,
+    executable: false,
+    readonly: false,
+    ...changes,
+  };
+}
+
+function entry(path: string, changes: Partial<FileStats> = {}): MemoryEntry {
+  const { executable, readonly } = stats(changes);
+  return {
+    item: { kind: 'file', path, digest: digestBlob(Buffer.from(path)), executable, readonly },
+    stats: stats({ ...changes, size: Buffer.byteLength(path) }),
+  };
+}
+
+const tree = digestBlob(Buffer.from('tree')).hash;
+const entries: readonly MemoryEntry[] = [
+  entry('a'),
+  { item: { kind: 'directory', path: 'b' }, stats: undefined },
+  entry('c', { executable: true }),
+  { item: { kind: 'symlink', path: 'c-link', target: '../é' }, stats: undefined },
+  entry('d/é\u{1f600}', { readonly: true, mtime: -5n }),
+  { item: { kind: 'symlink', path: 'e', target: 'x' }, stats: undefined },
+];
+
+const write = (all = entries) => writeMemory(file, { directory, startedAt, tree, entries: all });
+
+describe('FileMemory', () => {
+  it('recalls what it was given, in order, and the rest', () => {
+    write();
+    const memory = FileMemory.read(file, directory)!;
+    expect([memory.count, memory.tree]).toEqual([entries.length, tree]);
+    expect(entries.map(({ item }) => memory.recall(item.path))).toEqual(entries);
+    const another = FileMemory.read(file, directory)!;
+    expect(another.recall('0')).toBeUndefined();
+    expect(another.recall('b0')).toBeUndefined();
+    expect(another.recall('c-link')).toEqual(entries[3]);
+    expect([...another.rest()]).toEqual(entries.slice(4));
+    expect(another.recall('e')).toBeUndefined();
+    write([]);
+    expect(FileMemory.read(file, directory)!.count).toBe(0);
+  });
+
+  it('counts for nothing when it is another directory’s, absent or damaged anywhere', () => {
+    expect(FileMemory.read(file, directory)).toBeUndefined();
+    write();
+    expect(FileMemory.read(file, '/some/other')).toBeUndefined();
+    const good = readFileSync(file);
+    const random = seededRandom(3);
+    for (let i = 0; i < good.length; i++) {
+      const bad = Buffer.from(good);
+      bad[i]! ^= 1 + random.below(255);
+      writeFileSync(file, bad);
+      expect(FileMemory.read(file, directory), `byte ${i}`).toBeUndefined();
+    }
+    for (const length of [0, 1, 127, 128, 129, good.length - 1]) {
+      writeFileSync(file, good.subarray(0, length));
+      expect(FileMemory.read(file, directory), `${length} bytes`).toBeUndefined();
+    }
+    writeFileSync(file, Buffer.concat([good, good]));
+    expect(FileMemory.read(file, directory)).toBeUndefined();
+    writeFileSync(file, good);
+    expect(FileMemory.read(file, directory)).toBeDefined();
+  });
+
+  it('trusts no file whose last change is not well before the run that read it', () => {
+    const cases: [string, Partial<FileStats>, boolean][] = [
+      ['old', {}, true],
+      ['same time', { mtime: runTime, ctime: runTime }, false],
+      ['later', { ctime: runTime + second }, false],
+      ['later by mtime alone', { mtime: runTime + second + 1n }, false],
+      ['within a tick before', { ctime: runTime - 50_000_001n }, false],
+      ['before any tick', { ctime: runTime - 150_000_001n }, true],
+      ['whole seconds', { ctime: runTime - second }, false],
+      ['whole seconds, long ago', { ctime: runTime - 3n * second }, true],
+    ];
+    write(cases.map(([name, changes]) => entry(name, changes)));
+    const memory = FileMemory.read(file, directory)!;
+    const trusted = [...memory.rest()].map(({ stats: known }) => known !== undefined);
+    expect(trusted).toEqual(cases.map(([, , trusts]) => trusts));
+  });
+
+  it('lies in the user’s cache, under a name of its own for each directory', () => {
+    expect(memoryPath('/a', { XDG_CACHE_HOME: '/cache' })).toMatch(/^\/cache\/cairn\/sync\/[0-9a-f]{64}\.memory$/);
+    expect(memoryPath('/a', { XDG_CACHE_HOME: '/cache' })).not.toBe(memoryPath('/b', { XDG_CACHE_HOME: '/cache' }));
+    expect(memoryPath('/a', { XDG_CACHE_HOME: 'relative' })).toMatch(/\/\.cache\/cairn\//);
+  });
+});
+
+describe('sameStats', () => {
+  it('tells every difference', () => {
+    expect(sameStats(stats(), stats())).toBe(true);
+    const changes: Partial<FileStats>[] = [
+      { size: 4 },
+      { mtime: 1n },
+      { ctime: 1n },
+      { inode: 1n },
+      { device: 1n },
+      { executable: true },
+      { readonly: true },
+    ];
+    for (const change of changes) expect(sameStats(stats(), stats(change)), String(Object.keys(change))).toBe(false);
+  });
+});
