@@ -24,7 +24,7 @@ import { findPlace, parseTreePath } from './tree-path.js';
  * guard of a loopback server, to which a page of no origin is a stranger.
  */
 const policy = [
-  'sandbox allow-same-origin',
+  'sandbox allow-same-origin allow-downloads',
   "default-src 'none'",
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",

@@ -43,7 +43,7 @@ export async function* archiveItems(
     }
     if (bytes > 0) yield concatBytes(pieces);
   } finally {
-    archive.destroy();
+    // Whoever leaves the loop has destroyed the archive, which ends the packing.
     await packing;
   }
 }

@@ -192,7 +192,7 @@ describe('an archive that cannot be finished', () => {
 
 it('reads no further than its reader takes, and a bounded number of files ahead', async () => {
   const items: TreeItem[] = [];
-  for (let i = 0; i < 100; i++) items.push(await file(`${i}`, random.bytes(200_000)));
+  for (let i = 0; i < 100; i++) items.push(await file(`${i}`, random.bytes(i === 0 ? 20_000_000 : 200_000)));
   let bytesRead = 0;
   store.onRead = ({ start, end }) => {
     bytesRead += end - start;
@@ -200,6 +200,6 @@ it('reads no further than its reader takes, and a bounded number of files ahead'
   const archive = archiveItems(store, inOrder(items), never);
   await archive.next();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(bytesRead).toBeLessThan(limits.archiveFilesAheadCountMax * limits.firstReadBytes + 600_000);
+  expect(bytesRead).toBeLessThan(limits.archiveFilesAheadCountMax * limits.firstReadBytes + 2 * limits.readBytesMax);
   await archive.return();
 });

@@ -2,8 +2,9 @@
 
 import { Code } from '@connectrpc/connect';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { BlobHash } from '../../../src/base/digest.js';
+import { type BlobHash, hashHex } from '../../../src/base/digest.js';
 import { limits } from '../../../src/base/limits.js';
+import { digestBlob } from '../../../src/blake3/hasher.js';
 import { buildTree } from '../../../src/tree/build-tree.js';
 import { projectItems } from '../../support/trees.js';
 import { useRpcServer } from './rpc-clients.js';
@@ -57,6 +58,10 @@ describe('a tree of 50,000 files', () => {
     expect(turns).toBeGreaterThan(nodes);
     expect(Math.max(...store.asked)).toBeLessThanOrEqual(limits.lookupSliceCountMax);
     expect(store.openHandles).toBe(0);
+    const gone = [...Array(500).keys()].map((i) => digestBlob(Buffer.from(String(100 * i + 7))).hash);
+    await store.delete(gone);
+    const { missing } = await trees.checkTree({ tree });
+    expect(missing.map(({ blake3 }) => Buffer.from(blake3).toString('hex')).sort()).toEqual(gone.map(hashHex).sort());
   });
 
   it.each([
