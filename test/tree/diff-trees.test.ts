@@ -131,6 +131,19 @@ describe('diffTrees', () => {
     expect(shelf.reads.length).toBeLessThan(12);
   });
 
+  it('finds a whole tree inside one that is higher', async () => {
+    const shelf = new NodeShelf();
+    const whole = branch(shelf.keepPart(leaf(file('a'), file('b'))), shelf.keepPart(leaf(file('c'))));
+    const before = shelf.keep(whole);
+    const after = shelf.keep(branch(shelf.keepPart(whole), shelf.keepPart(leaf(file('d')))));
+    for (const [old, now] of [[before, after] as const, [after, before] as const]) {
+      shelf.reads = [];
+      expect((await all(diffTrees(shelf.source, old.hash, now.hash))).length).toBe(1);
+      // Both roots, and the leaf that only one has.
+      expect(shelf.reads.length).toBe(3);
+    }
+  });
+
   it('refuses trees that are not well formed, and says when one is not there', async () => {
     const shelf = new NodeShelf();
     const old = await shelf.build([file('a')]);
