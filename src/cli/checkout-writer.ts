@@ -46,20 +46,23 @@ interface Equals {
 const failsAlone: ReadonlySet<ErrorCode> = new Set(['not_found', 'corrupt', 'failed_precondition', 'invalid_argument']);
 
 export class CheckoutWriter {
-  readonly #slots: Slots;
+  readonly #transfers: Slots;
+  /** Batches handed to the worker threads. A transfer ends when its batch has found a place here. */
+  readonly #placing: Slots;
   #batch = new Map<string, Equals>();
   #batchBytes = 0;
   #batchFiles = 0;
 
   constructor(private readonly parts: CheckoutWriterParts) {
-    this.#slots = new Slots(parts.concurrency);
+    this.#transfers = new Slots(parts.concurrency);
+    this.#placing = new Slots(parts.workers.threads + 1);
   }
 
   /** Resolves when there is room for more. Rejects with what ended the whole. */
   async add(wanted: Wanted): Promise<void> {
     const { digest } = wanted.item;
     if (digest.size > limits.batchedBlobBytesMax) {
-      await this.#slots.start(() => this.#stream(wanted));
+      await this.#transfers.start(() => this.#stream(wanted));
       return;
     }
     const key = `${hashHex(digest.hash)} ${digest.size}`;
@@ -77,7 +80,11 @@ export class CheckoutWriter {
     try {
       await this.#startBatch();
     } finally {
-      await this.#slots.drain();
+      try {
+        await this.#transfers.drain();
+      } finally {
+        await this.#placing.drain();
+      }
     }
   }
 
@@ -86,11 +93,15 @@ export class CheckoutWriter {
     this.#batch = new Map();
     this.#batchBytes = 0;
     this.#batchFiles = 0;
-    if (batch.length > 0) await this.#slots.start(() => this.#placeBatch(batch));
+    if (batch.length > 0) await this.#transfers.start(() => this.#fetchBatch(batch));
   }
 
-  async #placeBatch(batch: readonly Equals[]): Promise<void> {
+  async #fetchBatch(batch: readonly Equals[]): Promise<void> {
     const blobs = await this.#fetch(batch);
+    await this.#placing.start(() => this.#placeBatch(batch, blobs));
+  }
+
+  async #placeBatch(batch: readonly Equals[], blobs: readonly (Uint8Array | undefined)[]): Promise<void> {
     const found = batch.filter((_, i) => blobs[i] !== undefined);
     const bytes = new Uint8Array(found.reduce((sum, { digest }) => sum + digest.size, 0));
     const files: NewFile[] = [];

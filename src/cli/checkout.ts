@@ -6,10 +6,10 @@
 // may work on a directory.
 
 import type { Command } from 'commander';
-import { formatHash, parseHash } from '../base/digest.js';
+import { formatHash, hashHex, parseHash } from '../base/digest.js';
+import { limits } from '../base/limits.js';
 import { treeSource } from '../client/tree-source.js';
-import { checkItem } from '../tree/tree-item.js';
-import { TreeReader } from '../tree/tree-reader.js';
+import { type NodeSource, TreeReader } from '../tree/tree-reader.js';
 import { type CheckoutSum, checkoutInto } from './checkout-directory.js';
 import { addSharedOptions, type CommandContext, runCommand } from './command-context.js';
 import { count, formatBytes } from './format.js';
@@ -46,13 +46,28 @@ async function checkout(
   const { client, signal, clock } = context;
   const startedAt = clock.monotonic();
   const tree = parseHash(text);
-  const reader = await TreeReader.open(treeSource(client, signal), tree);
+  const reader = await TreeReader.open(remembering(treeSource(client, signal)), tree);
   // A tree that breaks a rule anywhere is refused before anything is written.
-  for await (const item of reader.items()) checkItem(item);
+  for await (const _ of reader.items());
   const sum = await checkoutInto(context, reader, directory, removes);
   const seconds = (clock.monotonic() - startedAt) / 1000;
   if (context.json) context.output.line(JSON.stringify({ tree: formatHash(tree), directory, ...sum, seconds }));
   else context.note(summary(sum, seconds));
+}
+
+/** Nodes that were read once are not asked for again, as far as they fit. */
+function remembering(source: NodeSource): NodeSource {
+  const nodes = new Map<string, Uint8Array>();
+  let bytes = 0;
+  return async (hash) => {
+    const name = hashHex(hash);
+    const node = nodes.get(name) ?? (await source(hash));
+    if (node !== undefined && !nodes.has(name) && bytes + node.length <= limits.rememberedNodesBytesMax) {
+      nodes.set(name, node);
+      bytes += node.length;
+    }
+    return node;
+  };
 }
 
 function summary(sum: CheckoutSum, seconds: number): string {

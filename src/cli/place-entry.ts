@@ -22,8 +22,12 @@ export const newFileFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
 const temporaryPattern = /^\.cairn-[0-9a-f]{32}\.part$/;
 
+/** Of this thread; what it makes is told apart by counting. */
+const ownPrefix = `.cairn-${uniqueName(systemRandom).slice(8)}`;
+let temporaryCount = 0;
+
 export function temporaryName(): string {
-  return `.cairn-${uniqueName(systemRandom)}.part`;
+  return `${ownPrefix}${(temporaryCount++ % 2 ** 32).toString(16).padStart(8, '0')}.part`;
 }
 
 /** Whether a name can only be what an interrupted command left behind. */
