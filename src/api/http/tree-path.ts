@@ -1,5 +1,5 @@
-// Paths of URLs inside a tree: how they are spelled, and what they lead to. Links are followed as a file system would,
-// never out of the tree, and not for ever.
+// Paths of URLs inside a tree: how they are spelled, and what they lead to. Links are followed as a file system would, and
+// not for ever. Whatever a link says, names are looked up in the tree and nowhere else.
 
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
@@ -54,14 +54,13 @@ export async function findPlace(reader: TreeReader, names: readonly string[]): P
     const name = ahead.pop()!;
     if (name === '' || name === '.') continue;
     if (name === '..') {
-      if (directory.pop() === undefined) return undefined;
+      directory.pop();
       continue;
     }
     const found = await lookUp(reader, [...directory, name].join('/'));
     if (found === undefined) return undefined;
     if (found.kind === 'file') return ahead.length === 0 ? found : undefined;
     if (found.kind === 'directory') directory.push(name);
-    else if (found.target.startsWith('/')) return undefined;
     else ahead.push(...found.target.split('/').reverse());
   }
   return { kind: 'directory', names: directory };
