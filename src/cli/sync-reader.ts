@@ -3,7 +3,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { Piscina } from 'piscina';
-import { type Digest, toDigest, toHash } from '../base/digest.js';
+import { type Digest, hashLength, toDigest, toHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { unreadable } from './file-chunks.js';
@@ -57,19 +57,14 @@ export class SyncReader {
   async #run<File extends FileToRead>(bundle: readonly File[], signal: AbortSignal): Promise<ReadOutcome<File>[]> {
     this.#pool ??= this.#startPool();
     const paths = bundle.map(({ absolute }) => absolute);
+    const sizes = Float64Array.from(bundle, ({ size }) => size);
     let keepBytes = 0;
     for (const { size } of bundle) if (size <= limits.batchedBlobBytesMax) keepBytes += size;
     const pool = await this.#pool;
-    const { outcomes, kept } = await pool.run({ paths, keepBytes }, { signal }).catch((error: unknown) => {
+    const answer = await pool.run({ paths, sizes, keepBytes }, { signal }).catch((error: unknown) => {
       throw signal.aborted ? new CairnError('canceled', 'canceled') : error;
     });
-    return bundle.map((file, i) => {
-      const outcome = outcomes[i]!;
-      if (typeof outcome === 'string') return { file, error: unreadable(file.path, outcome) };
-      const { hash, stats, keptAt } = outcome;
-      const bytes = keptAt === undefined ? undefined : kept.subarray(keptAt, keptAt + stats.size);
-      return { file, digest: toDigest(toHash(hash), stats.size), stats, bytes };
-    });
+    return bundle.map((file, i) => outcomeOf(file, answer, i));
   }
 
   async #startPool(): Promise<Piscina<ReadTask, ReadAnswer>> {
@@ -79,6 +74,27 @@ export class SyncReader {
     const idleTimeout = Number.POSITIVE_INFINITY;
     return new Piscina({ filename, name: 'readFiles', minThreads: 1, maxThreads: this.#threads, idleTimeout });
   }
+}
+
+function outcomeOf<File extends FileToRead>(file: File, answer: ReadAnswer, i: number): ReadOutcome<File> {
+  const failure = answer.failures.get(i);
+  if (failure !== undefined) return { file, error: unreadable(file.path, failure) };
+  const { hashes, keptAt, kept } = answer;
+  const size = answer.sizes[i]!;
+  return {
+    file,
+    digest: toDigest(toHash(hashes.subarray(hashLength * i, hashLength * (i + 1))), size),
+    stats: {
+      size,
+      mtime: answer.mtimes[i]!,
+      ctime: answer.ctimes[i]!,
+      inode: answer.inodes[i]!,
+      device: answer.devices[i]!,
+      executable: answer.executable[i] === 1,
+      readonly: answer.readonly[i] === 1,
+    },
+    bytes: keptAt[i]! < 0 ? undefined : kept.subarray(keptAt[i]!, keptAt[i]! + size),
+  };
 }
 
 /** Files worth a trip to a thread together; a large file travels alone. */

@@ -68,7 +68,7 @@ describe('treeSource', () => {
     const reader = await TreeReader.open(treeSource(counted), nodes.at(-1)!.hash);
     const read: TreeItem[] = [];
     for await (const item of reader.items()) read.push(item);
-    expect(read).toEqual(items);
+    expect(read.map(({ path }) => path)).toEqual(items.map(({ path }) => path));
     // The root's size alone is unknown.
     expect(calls.stat).toBe(1);
     expect(calls.readBatch).toBeLessThan(nodes.length / 8);
