@@ -9,13 +9,13 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { concatBytes } from '../base/bytes.js';
-import { type BlobHash, emptyDigest, hashesEqual, hashHex, toDigest, toHash } from '../base/digest.js';
+import { type BlobHash, hashesEqual, hashHex, hashLength, toDigest, toHash } from '../base/digest.js';
 import { assert } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { systemRandom, uniqueName } from '../base/random.js';
 import { hashBytes } from '../blake3/hasher.js';
 import { comparePaths, type TreeItem } from '../tree/tree-item.js';
-import type { FileStats } from './walk.js';
+import type { FileStats, WalkedEntry } from './walk.js';
 
 export interface MemoryEntry {
   readonly item: TreeItem;
@@ -64,9 +64,14 @@ function isSettled({ mtime, ctime }: FileStats, startedAt: number): boolean {
   return latest < BigInt(Math.floor(startedAt - granularity)) * 1_000_000n;
 }
 
+/**
+ * Entries are known by their index, and objects are made of them only when somebody wants one: most runs find everything
+ * unchanged, and hundreds of thousands of objects would cost them more than the looking.
+ */
 export class FileMemory {
+  /** In order. */
   readonly #paths: readonly string[];
-  readonly #targets: Iterator<string>;
+  readonly #targets: ReadonlyMap<number, string>;
   #next = 0;
 
   private constructor(
@@ -75,8 +80,13 @@ export class FileMemory {
     /** The tree that all entries together make, if they do. */
     readonly tree: BlobHash | undefined,
   ) {
-    this.#paths = texts.slice(1, columns.count + 1);
-    this.#targets = texts.slice(columns.count + 1).values();
+    const { count, marks } = columns;
+    this.#paths = texts.slice(1, count + 1);
+    const targets = new Map<number, string>();
+    for (let i = 0; i < count; i++) {
+      if ((marks[i]! & flags.kind) === flags.symlink) targets.set(i, texts[count + 1 + targets.size]!);
+    }
+    this.#targets = targets;
   }
 
   /** Undefined when there is none that can be used. */
@@ -105,41 +115,77 @@ export class FileMemory {
     return this.columns.count;
   }
 
-  /** What was known of a path. To be asked in order of path; what lies before is passed over. */
-  recall(path: string): MemoryEntry | undefined {
+  /** The index of a path, if it is known. To be asked in order of path; what lies before is passed over. */
+  find(path: string): number | undefined {
     while (this.#next < this.count) {
       const known = this.#paths[this.#next]!;
-      if (known === path) return this.#take();
+      if (known === path) return this.#next++;
       if (comparePaths(known, path) > 0) return undefined;
-      this.#take();
+      this.#next++;
     }
     return undefined;
   }
 
-  /** What comes after the last path asked for. */
-  *rest(): Generator<MemoryEntry> {
-    while (this.#next < this.count) yield this.#take();
+  /** Indices from the first that comes after the last path asked for. */
+  *rest(): Generator<number> {
+    while (this.#next < this.count) yield this.#next++;
   }
 
-  #take(): MemoryEntry {
+  /** Whether an entry of the same path is the one remembered, so far as can be seen. */
+  isUnchanged(index: number, walked: WalkedEntry): boolean {
+    const mark = this.columns.marks[index]!;
+    if ((mark & flags.kind) !== flags[walked.kind]) return false;
+    if (walked.kind === 'symlink') return this.#targets.get(index) === walked.target;
+    if (walked.kind === 'directory') return true;
+    const { sizes, mtimes, ctimes, inodes, devices } = this.columns;
+    const { stats } = walked;
+    return (
+      mark === (markOf(stats) | flags.trusted) &&
+      sizes[index] === stats.size &&
+      mtimes[index] === stats.mtime &&
+      ctimes[index] === stats.ctime &&
+      inodes[index] === stats.inode &&
+      devices[index] === stats.device
+    );
+  }
+
+  isFile(index: number): boolean {
+    return (this.columns.marks[index]! & flags.kind) === flags.file;
+  }
+
+  isSymlink(index: number): boolean {
+    return (this.columns.marks[index]! & flags.kind) === flags.symlink;
+  }
+
+  /** Of a file. */
+  sizeOf(index: number): number {
+    return this.columns.sizes[index]!;
+  }
+
+  entry(index: number): MemoryEntry {
     const { sizes, mtimes, ctimes, inodes, devices, hashes, marks } = this.columns;
-    const i = this.#next++;
-    const path = this.#paths[i]!;
-    const mark = marks[i]!;
+    const path = this.#paths[index]!;
+    const mark = marks[index]!;
     const kind = mark & flags.kind;
     if (kind === flags.symlink) {
-      return { item: { kind: 'symlink', path, target: this.#targets.next().value! }, stats: undefined };
+      return { item: { kind: 'symlink', path, target: this.#targets.get(index)! }, stats: undefined };
     }
     if (kind === flags.directory) return { item: { kind: 'directory', path }, stats: undefined };
-    const size = sizes[i]!;
+    const size = sizes[index]!;
     const executable = (mark & flags.executable) !== 0;
     const readonly = (mark & flags.readonly) !== 0;
-    const digest = toDigest(toHash(hashes.subarray(32 * i, 32 * i + 32)), size);
+    const digest = toDigest(toHash(hashes.subarray(hashLength * index, hashLength * (index + 1))), size);
     const item: TreeItem = { kind: 'file', path, digest, executable, readonly };
     if ((mark & flags.trusted) === 0) return { item, stats: undefined };
-    const times = { mtime: mtimes[i]!, ctime: ctimes[i]!, inode: inodes[i]!, device: devices[i]! };
-    return { item, stats: { size, ...times, executable, readonly } };
+    const times = { mtime: mtimes[index]!, ctime: ctimes[index]! };
+    const place = { inode: inodes[index]!, device: devices[index]! };
+    return { item, stats: { size, ...times, ...place, executable, readonly } };
   }
+}
+
+/** What the flags of a file say of its mode. */
+function markOf({ executable, readonly }: { readonly executable: boolean; readonly readonly: boolean }): number {
+  return flags.file | (executable ? flags.executable : 0) | (readonly ? flags.readonly : 0);
 }
 
 /** The same file, unchanged as far as can be seen. */
@@ -183,9 +229,8 @@ export function writeMemory(file: string, { directory, startedAt, tree, entries 
 function setEntry(columns: Columns, i: number, { item, stats }: MemoryEntry, startedAt: number): void {
   let mark: number = flags[item.kind];
   if (item.kind === 'file') {
-    if (item.executable) mark |= flags.executable;
-    if (item.readonly) mark |= flags.readonly;
-    columns.hashes.set(item.digest.hash, 32 * i);
+    mark = markOf(item);
+    columns.hashes.set(item.digest.hash, hashLength * i);
     columns.sizes[i] = item.digest.size;
     if (stats !== undefined && isSettled(stats, startedAt)) {
       mark |= flags.trusted;
@@ -212,7 +257,7 @@ interface Columns {
   readonly end: number;
 }
 
-const entryBytes = 5 * 8 + emptyDigest.hash.length + 1;
+const entryBytes = 5 * 8 + hashLength + 1;
 
 function columnsEnd(count: number): number {
   return headerBytes + count * entryBytes;
@@ -228,8 +273,8 @@ function columnsOf({ buffer }: Uint8Array, count: number): Columns {
     ctimes: new BigInt64Array(buffer, at(2), count),
     inodes: new BigUint64Array(buffer, at(3), count),
     devices: new BigUint64Array(buffer, at(4), count),
-    hashes: new Uint8Array(buffer, at(5), 32 * count),
-    marks: new Uint8Array(buffer, at(5) + 32 * count, count),
+    hashes: new Uint8Array(buffer, at(5), hashLength * count),
+    marks: new Uint8Array(buffer, at(5) + hashLength * count, count),
     end: columnsEnd(count),
   };
 }

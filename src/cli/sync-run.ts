@@ -14,7 +14,7 @@ import type { PutItem, PutOutcome } from '../client/put-many.js';
 import { buildTree } from '../tree/build-tree.js';
 import { checkItem, type FileItem, type TreeItem } from '../tree/tree-item.js';
 import { fileChunks, unreadable } from './file-chunks.js';
-import { FileMemory, type MemoryEntry, sameStats, writeMemory } from './file-memory.js';
+import { FileMemory, type MemoryEntry, writeMemory } from './file-memory.js';
 import { readSmallFile } from './small-file.js';
 import type { FileToRead, SyncReader } from './sync-reader.js';
 import { type FileStats, type WalkedEntry, type WalkOptions, walk } from './walk.js';
@@ -63,8 +63,8 @@ export function syncDirectory(parts: SyncParts): Promise<SyncResult> {
 interface Slot extends FileToRead {
   item: TreeItem | undefined;
   stats: FileStats | undefined;
-  /** What was remembered of it. */
-  readonly before: MemoryEntry | undefined;
+  /** What was remembered of the path: its index. */
+  readonly before: number | undefined;
 }
 
 interface SlotItem extends PutItem {
@@ -77,9 +77,8 @@ const turnMilliseconds = 10;
 class SyncRun {
   readonly #startedAt: number;
   readonly #memory: FileMemory | undefined;
-  readonly #slots: Slot[] = [];
-  /** Files whose digest is remembered and that look the same. */
-  readonly #known: Slot[] = [];
+  /** In order of path; what is as it was remembered by its index alone. */
+  readonly #slots: (Slot | number)[] = [];
   /** Files that were not what they had been when they were hashed. */
   #changed: Slot[] = [];
   readonly #missing = new Set<string>();
@@ -100,7 +99,7 @@ class SyncRun {
     try {
       await this.#put(this.#readItems(this.#walk()));
       const hasRemembered = await check;
-      if (!hasRemembered) await this.#put(this.#known.map((slot) => this.#putItem(slot, undefined)));
+      if (!hasRemembered) await this.#put(this.#rememberedItems());
       await this.#putChanged();
       const remembered = hasRemembered && this.#isRemembered() ? this.#memory?.tree : undefined;
       const tree = remembered ?? (await this.#putTree());
@@ -141,25 +140,26 @@ class SyncRun {
     }
   }
 
+  /** The entry as one that must be read, if it is. */
   #takeIn(entry: WalkedEntry): Slot | undefined {
     const { path } = entry;
-    const before = this.#memory?.recall(path);
-    const absolute = `${this.parts.directory}/${path}`;
-    if (entry.kind !== 'file') {
-      if (!this.#isAllowed(entry)) return undefined;
-      this.#slots.push({ path, absolute, size: 0, item: entry, stats: undefined, before });
+    const before = this.#memory?.find(path);
+    if (before !== undefined && this.#memory!.isUnchanged(before, entry)) {
+      this.#slots.push(before);
       return undefined;
     }
-    const { stats } = entry;
-    const slot: Slot = { path, absolute, size: stats.size, item: undefined, stats, before };
-    if (before?.stats !== undefined && sameStats(before.stats, stats)) {
-      slot.item = before.item;
-      this.#known.push(slot);
-    } else if (!this.#isAllowed({ kind: 'directory', path })) {
-      return undefined;
-    }
+    if (!this.#isAllowed(entry.kind === 'file' ? { kind: 'directory', path } : entry)) return undefined;
+    const isFile = entry.kind === 'file';
+    const slot: Slot = {
+      path,
+      absolute: `${this.parts.directory}/${path}`,
+      size: isFile ? entry.stats.size : 0,
+      item: isFile ? undefined : entry,
+      stats: undefined,
+      before,
+    };
     this.#slots.push(slot);
-    if (slot.item !== undefined) return undefined;
+    if (!isFile) return undefined;
     this.parts.expect(slot.size);
     return slot;
   }
@@ -189,6 +189,19 @@ class SyncRun {
       slot.item = { kind: 'file', path: slot.path, digest, executable, readonly };
       slot.stats = stats;
       yield this.#putItem(slot, bytes);
+    }
+  }
+
+  /** Files that were remembered and not read, now with places of their own: each may yet turn out to have changed. */
+  *#rememberedItems(): Generator<SlotItem> {
+    for (const [i, index] of this.#slots.entries()) {
+      if (typeof index !== 'number' || !this.#memory!.isFile(index)) continue;
+      const { item, stats } = this.#memory!.entry(index);
+      const { path } = item;
+      const absolute = `${this.parts.directory}/${path}`;
+      const slot: Slot = { path, absolute, size: this.#memory!.sizeOf(index), item, stats, before: index };
+      this.#slots[i] = slot;
+      yield this.#putItem(slot, undefined);
     }
   }
 
@@ -235,16 +248,34 @@ class SyncRun {
     }
   }
 
+  /** What is in the tree, in order. */
+  *#entries(): Generator<MemoryEntry> {
+    for (const slot of this.#slots) {
+      if (typeof slot === 'number') yield this.#memory!.entry(slot);
+      else if (slot.item !== undefined) yield { item: slot.item, stats: slot.stats };
+    }
+  }
+
+  *#items(): Generator<TreeItem> {
+    for (const { item } of this.#entries()) yield item;
+  }
+
   /** Whether the directory holds exactly what is remembered. */
   #isRemembered(): boolean {
-    const all = this.#slots.filter(({ item }) => item !== undefined);
-    return all.length === this.#memory?.count && all.every(({ item, before }) => isSameItem(item!, before?.item));
+    let count = 0;
+    for (const slot of this.#slots) {
+      if (typeof slot !== 'number') {
+        if (slot.item === undefined) continue;
+        if (slot.before === undefined || !isSameItem(slot.item, this.#memory!.entry(slot.before).item)) return false;
+      }
+      count++;
+    }
+    return count === this.#memory!.count;
   }
 
   async #putTree(): Promise<BlobHash> {
     const nodes: SlotItem[] = [];
-    const items = this.#slots.map(({ item }) => item).filter((item) => item !== undefined);
-    const { digest: root } = await buildTree(items, (digest, bytes) => {
+    const { digest: root } = await buildTree(this.#items(), (digest, bytes) => {
       const open = () => {
         this.#missing.add(hashHex(digest.hash));
         return bytes;
@@ -261,10 +292,10 @@ class SyncRun {
     const { memory, directory, onWarning } = this.parts;
     const isNews = this.#filesRead > 0 || (tree !== undefined && !isSameTree(tree, this.#memory?.tree));
     if (memory === undefined || !isNews) return;
-    const entries: MemoryEntry[] = [];
-    for (const { item, stats } of this.#slots) if (item !== undefined) entries.push({ item, stats });
+    const entries = [...this.#entries()];
     // A whole run has seen that what comes after the last path is gone.
-    if (tree === undefined && this.#memory !== undefined) for (const entry of this.#memory.rest()) entries.push(entry);
+    if (tree === undefined && this.#memory !== undefined)
+      for (const index of this.#memory.rest()) entries.push(this.#memory.entry(index));
     try {
       writeMemory(memory, { directory, startedAt: this.#startedAt, tree, entries });
     } catch (error) {
@@ -273,16 +304,15 @@ class SyncRun {
   }
 
   #result(tree: BlobHash): SyncResult {
-    let files = 0;
-    let bytes = 0;
-    let symlinks = 0;
-    let emptyDirectories = 0;
-    for (const { item } of this.#slots) {
-      if (item?.kind === 'file') {
+    let [files, bytes, symlinks, emptyDirectories] = [0, 0, 0, 0];
+    for (const slot of this.#slots) {
+      const isRemembered = typeof slot === 'number';
+      if (!isRemembered && slot.item === undefined) continue;
+      if (isRemembered ? this.#memory!.isFile(slot) : slot.item!.kind === 'file') {
         files++;
-        bytes += item.digest.size;
-      } else if (item?.kind === 'symlink') symlinks++;
-      else if (item?.kind === 'directory') emptyDirectories++;
+        bytes += isRemembered ? this.#memory!.sizeOf(slot) : (slot.item as FileItem).digest.size;
+      } else if (isRemembered ? this.#memory!.isSymlink(slot) : slot.item!.kind === 'symlink') symlinks++;
+      else emptyDirectories++;
     }
     return {
       tree,

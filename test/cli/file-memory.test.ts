@@ -62,13 +62,13 @@ describe('FileMemory', () => {
     write();
     const memory = FileMemory.read(file, directory)!;
     expect([memory.count, memory.tree]).toEqual([entries.length, tree]);
-    expect(entries.map(({ item }) => memory.recall(item.path))).toEqual(entries);
+    expect(entries.map(({ item }) => memory.entry(memory.find(item.path)!))).toEqual(entries);
     const another = FileMemory.read(file, directory)!;
-    expect(another.recall('0')).toBeUndefined();
-    expect(another.recall('b0')).toBeUndefined();
-    expect(another.recall('c-link')).toEqual(entries[3]);
-    expect([...another.rest()]).toEqual(entries.slice(4));
-    expect(another.recall('e')).toBeUndefined();
+    expect(another.find('0')).toBeUndefined();
+    expect(another.find('b0')).toBeUndefined();
+    expect(another.find('c-link')).toBe(3);
+    expect([...another.rest()]).toEqual([4, 5]);
+    expect(another.find('e')).toBeUndefined();
     write([]);
     expect(FileMemory.read(file, directory)!.count).toBe(0);
   });
@@ -108,8 +108,33 @@ describe('FileMemory', () => {
     ];
     write(cases.map(([name, changes]) => entry(name, changes)));
     const memory = FileMemory.read(file, directory)!;
-    const trusted = [...memory.rest()].map(({ stats: known }) => known !== undefined);
+    const trusted = [...memory.rest()].map((index) => memory.entry(index).stats !== undefined);
     expect(trusted).toEqual(cases.map(([, , trusts]) => trusts));
+  });
+
+  it('tells what is unchanged, and every difference', () => {
+    const good = entry('file');
+    const link: MemoryEntry = { item: { kind: 'symlink', path: 'link', target: 'x' }, stats: undefined };
+    write([good, link, entry('racy', { ctime: runTime })]);
+    const memory = FileMemory.read(file, directory)!;
+    const known = good.stats!;
+    const same = (stats: FileStats) => memory.isUnchanged(0, { kind: 'file', path: 'file', stats });
+    expect(same(known)).toBe(true);
+    const changes: Partial<FileStats>[] = [
+      { size: 5 },
+      { mtime: 1n },
+      { ctime: 1n },
+      { inode: 1n },
+      { device: 1n },
+      { executable: true },
+      { readonly: true },
+    ];
+    for (const change of changes) expect(same({ ...known, ...change }), String(Object.keys(change))).toBe(false);
+    expect(memory.isUnchanged(0, { kind: 'directory', path: 'file' })).toBe(false);
+    expect(memory.isUnchanged(1, { kind: 'symlink', path: 'link', target: 'x' })).toBe(true);
+    expect(memory.isUnchanged(1, { kind: 'symlink', path: 'link', target: 'y' })).toBe(false);
+    const racy = { ...stats({ ctime: runTime }), size: 4 };
+    expect(memory.isUnchanged(2, { kind: 'file', path: 'racy', stats: racy })).toBe(false);
   });
 
   it('lies in the user’s cache, under a name of its own for each directory', () => {
