@@ -54,8 +54,9 @@ class Batch {
     return this.nodes.length + this.missingNodes.length + this.#files.size;
   }
 
+  /** One hash under two sizes counts as two: at most one of them can be there. */
   addFile(digest: Digest): void {
-    this.#files.set(hashHex(digest.hash), digest);
+    this.#files.set(`${hashHex(digest.hash)} ${digest.size}`, digest);
   }
 
   take(): TreeBlobs {

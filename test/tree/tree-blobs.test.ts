@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { emptyDigest, hashHex } from '../../src/base/digest.js';
+import { emptyDigest, hashHex, toDigest } from '../../src/base/digest.js';
 import { limits } from '../../src/base/limits.js';
 import { treeBlobs } from '../../src/tree/tree-blobs.js';
 import type { TreeItem } from '../../src/tree/tree-item.js';
@@ -44,6 +44,15 @@ describe('treeBlobs', () => {
     const { nodes, files } = await hexes(shelf, digest.hash);
     expect(nodes).toEqual([hashHex(digest.hash)]);
     expect(files).toEqual(filesOf([file('a', 1), file('e', 2)]));
+  });
+
+  it('names a hash under each size it is claimed to have', async () => {
+    const shelf = new NodeShelf();
+    const honest = file('a', 1);
+    const lie = { ...file('b', 1), digest: toDigest(honest.digest.hash, honest.digest.size + 1) };
+    const { digest } = await shelf.build([honest, lie]);
+    const [batch] = await all(treeBlobs(shelf.source, digest.hash));
+    expect(batch!.files.map(({ size }) => size)).toEqual([honest.digest.size, honest.digest.size + 1]);
   });
 
   it('goes on past nodes that are missing', async () => {
