@@ -96,8 +96,9 @@ export class SafeDirectory {
       child = this.openChild(name);
     } catch (error) {
       if (errorName(error) !== 'EACCES') throw error;
-      grantOwner(entryPath(this.path, name));
+      const modeBefore = grantOwner(entryPath(this.path, name));
       child = this.openChild(name);
+      child.#modeBefore = modeBefore;
     }
     const { mode } = fstatSync(child.fd);
     if ((mode & 0o500) !== 0o500) child.#grant(mode);
@@ -183,16 +184,18 @@ export class SafeDirectory {
   }
 }
 
-/** Gives the owner all rights to a directory that cannot be opened for want of them. */
-function grantOwner(path: EntryName): void {
+/** Gives the owner all rights to a directory that cannot be opened for want of them; answers the mode it had. */
+function grantOwner(path: EntryName): number {
   if (!byHandle) {
-    const stats = lstatSync(path);
-    if (stats.isDirectory()) chmodSync(path, (stats.mode & 0o7777) | ownerAll);
-    return;
+    const mode = lstatSync(path).mode & 0o7777;
+    chmodSync(path, mode | ownerAll);
+    return mode;
   }
   const fd = openSync(path, pathOnly | O_DIRECTORY | O_NOFOLLOW);
   try {
-    chmodSync(`${handleFolder}/${fd}`, (fstatSync(fd).mode & 0o7777) | ownerAll);
+    const mode = fstatSync(fd).mode & 0o7777;
+    chmodSync(`${handleFolder}/${fd}`, mode | ownerAll);
+    return mode;
   } finally {
     closeSync(fd);
   }

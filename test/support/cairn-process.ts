@@ -18,16 +18,18 @@ export interface RunOptions {
   readonly cwd?: string | undefined;
   /** Where the command makes its temporary files. */
   readonly temporary?: string | undefined;
+  /** Whom it runs as; only root may choose. */
+  readonly uid?: number | undefined;
 }
 
 export function spawnCairn(
   args: readonly string[],
-  { server, cwd, temporary }: RunOptions = {},
+  { server, cwd, temporary, uid }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   const { CAIRN_SERVER: _, ...env } = process.env;
   if (server !== undefined) env.CAIRN_SERVER = server;
   if (temporary !== undefined) env.TMPDIR = temporary;
-  return spawn(process.execPath, [command, ...args], { cwd, env });
+  return spawn(process.execPath, [command, ...args], { cwd, env, ...(uid !== undefined && { uid, gid: uid }) });
 }
 
 /** What it wrote and how it ended, once it has. */
