@@ -28,7 +28,7 @@ async function cat({ client, signal, output }: CommandContext, text: string, pat
 }
 
 /** The file at a path, `..` and symbolic links on the way resolved as an operating system would, with the tree as root. */
-export async function findFile(reader: TreeReader, path: string): Promise<FileItem> {
+async function findFile(reader: TreeReader, path: string): Promise<FileItem> {
   const left = path.split('/').reverse();
   const resolved: string[] = [];
   let links = 0;
