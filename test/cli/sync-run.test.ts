@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
+import { hashHex } from '../../src/base/digest.js';
 import { CairnError } from '../../src/base/errors.js';
+import { digestBlob } from '../../src/blake3/hasher.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { FileMemory } from '../../src/cli/file-memory.js';
 import { SyncReader } from '../../src/cli/sync-reader.js';
@@ -20,6 +22,8 @@ import { type Served, serve } from '../support/served.js';
 class FailingClient extends CairnClient {
   failsAfterRead = false;
   beforePut: () => void = () => {};
+  /** What was put, call by call. */
+  readonly puts: string[][] = [];
 
   override async putMany<Item extends PutItem>(
     items: Iterable<Item> | AsyncIterable<Item>,
@@ -29,6 +33,7 @@ class FailingClient extends CairnClient {
       const taken: Item[] = [];
       for await (const item of items) taken.push(item);
       this.beforePut();
+      this.puts.push(taken.map(({ digest }) => hashHex(digest.hash)));
       return super.putMany(taken, options);
     }
     for await (const _ of items);
@@ -123,6 +128,31 @@ describe('syncDirectory', () => {
     expect(await run()).toMatchObject({ files: 1, problems: 1 });
     expect(problems[1]).toMatch(/^large: cannot read .*ENOENT/);
     expect(await run()).toMatchObject({ files: 1, problems: 0 });
+  });
+
+  it('puts files before nodes, and the root alone at the end', async () => {
+    for (let i = 0; i < 500; i++) writeFileSync(join(directory, `file ${i}`), `${i}`);
+    const { tree } = await run();
+    const [files, nodes, root] = client.puts.filter(({ length }) => length > 0);
+    expect(files).toHaveLength(500);
+    expect(nodes!.length).toBeGreaterThan(1);
+    expect(root).toEqual([hashHex(tree)]);
+  });
+
+  it('puts nothing when the server has all that is remembered, and everything when it has not', async () => {
+    for (let i = 0; i < 20; i++) writeFileSync(join(directory, `file ${i}`), `${i}`);
+    await sleep(250);
+    const { tree } = await run();
+    client.puts.length = 0;
+    expect(await run()).toMatchObject({ tree, blobsMissing: 0, filesRead: 0 });
+    expect(client.puts.flat()).toEqual([]);
+    await client.delete([digestBlob(Buffer.from('7')).hash]);
+    expect(await run()).toMatchObject({ tree, blobsMissing: 1, blobsUploaded: 1, filesRead: 0 });
+    expect(client.puts.flat()).toHaveLength(21);
+    // A file that is gone from both sides since it was read is no part of the tree.
+    await client.delete([digestBlob(Buffer.from('7')).hash]);
+    rmSync(join(directory, 'file 7'));
+    expect(await run()).toMatchObject({ files: 19, problems: 0 });
   });
 
   it('stops when its signal is raised', async () => {

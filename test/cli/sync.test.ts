@@ -198,7 +198,7 @@ describe('sync', () => {
 
   it('sees a file written in the tick in which it was read, though nothing shows it', async () => {
     const file = join(work, 'racy');
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       await writeFile(file, `one ${i}`);
       const first = await synced();
       // The same inode, size and, where the clock is coarse enough, times.
@@ -234,18 +234,6 @@ describe('sync', () => {
     expect(await synced()).toMatchObject({ tree, filesRead: 50, blobsUploaded: 0 });
     expect(await synced()).toMatchObject({ tree, filesRead: 0 });
     expect((await readdir(dirname(memory))).filter((name) => !name.endsWith('.memory'))).toEqual([]);
-  });
-
-  it('does not read again what it read before it failed', async () => {
-    await makeFiles(300, 6);
-    await settle();
-    const dying = await startCairnServer(['--data', join(directory, 'dying'), '--log-level', 'silent']);
-    const child = spawnCairn(['sync', work], { server: dying.url });
-    child.stdin.end();
-    const end = finished(child);
-    await dying.stop('SIGKILL');
-    expect((await end).code).toBe(exitCodes.unreachable);
-    expect((await synced()).files).toBe(300);
   });
 
   it('leaves out what is excluded', async () => {
