@@ -58,6 +58,12 @@ describeWith('the README', 'curl', curl, () => {
     expect(lines).toContain('ellUsage: cairn [options] [command]');
   });
 
+  it('shows directory trees', async () => {
+    const lines = (await bash('bin/cairn sync')).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^-rw- \d+ blake3:[0-9a-f]{64} ARCHITECTURE\.md$/);
+    expect(lines.slice(-3)).toEqual(['# Formats', 'M FORMATS.md', 'they differ']);
+  });
+
   it('shows plain HTTP', async () => {
     const output = await bash('curl --data-binary');
     expect(output).toContain('"digest":"blake3:');
