@@ -152,7 +152,13 @@ describe('syncDirectory', () => {
     // A file that is gone from both sides since it was read is no part of the tree.
     await client.delete([digestBlob(Buffer.from('7')).hash]);
     rmSync(join(directory, 'file 7'));
-    expect(await run()).toMatchObject({ files: 19, problems: 0 });
+    const without7 = await run();
+    expect(without7).toMatchObject({ files: 19, problems: 0 });
+    // All that remains is as it was, and the server has it all.
+    rmSync(join(directory, 'file 9'));
+    const without9 = await run();
+    expect(without9).toMatchObject({ files: 18, filesRead: 0, blobsUploaded: 1 });
+    expect(without9.tree).not.toEqual(without7.tree);
   });
 
   it('stops when its signal is raised', async () => {
