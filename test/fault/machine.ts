@@ -10,7 +10,7 @@ import { type SeededRandom, seededRandom } from '../support/random.js';
 import { IndexDisk } from './index-disk.js';
 import { loiter, type ProcessFileSystem, slowFileSystem } from './slow-file-system.js';
 
-export const directory = '/data';
+const directory = '/data';
 /** Little more than the header of a segment and a few small blobs, so that segments are full soon. */
 const segmentBytesTarget = 12_000;
 
@@ -81,7 +81,7 @@ export class Machine {
 }
 
 /** Time stands still; whoever waits for it is called by `runNext`. */
-export class ManualClock implements Clock {
+class ManualClock implements Clock {
   #next: (() => void) | undefined;
   #onWait: (() => void) | undefined;
 
