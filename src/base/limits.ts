@@ -183,7 +183,7 @@ export const limits = {
 
   /** Blobs that we take together in one BatchWrite; our own client sends less. */
   batchWriteAcceptedBytesMax: 16 * mib,
-  /** Blobs of one batch that are read or written at once. */
+  /** Blobs of one batch that are read at once. */
   batchConcurrencyMax: 64,
   /** Digests looked up in one turn of the event loop, so that other requests get theirs in between. */
   lookupSliceCountMax: 2048,

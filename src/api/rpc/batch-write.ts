@@ -1,4 +1,5 @@
-// BlobService.BatchWrite: many small blobs in one message, a few written at a time, each with its own fate.
+// BlobService.BatchWrite: many small blobs in one message, each with its own fate. All are written at once, so that they
+// share group commits; the message bounds their bytes.
 
 import type { BlobStore } from '../../base/blob-store.js';
 import { CairnError } from '../../base/errors.js';
@@ -33,7 +34,7 @@ export async function batchWrite(
   }
   /** Blobs that this call brought: of two equal items neither was there before. */
   const brought = new Set<string>();
-  const written = await concurrently(items, limits.batchConcurrencyMax, signal, async ({ digest: message, data }) => {
+  const written = await concurrently(items, limits.batchItemsCountMax, signal, async ({ digest: message, data }) => {
     const named = message && { digest: message };
     try {
       const digest = fromDigestMessage(message);
