@@ -1,5 +1,5 @@
 // `npm run demo`: a walk for newcomers, on real files and a throw-away server. It does what a build cache does: ask what is
-// missing, send only that, ask again, read a range. Nothing remains afterwards.
+// missing, send only that, ask again, read a range; then what people do with directories. Nothing remains afterwards.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { digestBlob } from '../blake3/hasher.js';
 import { type CairnClient, connect } from '../client/client.js';
 import { serverConfig } from '../server/config.js';
 import { startServer } from '../server/server.js';
+import { demoTrees } from './demo-trees.js';
 
 interface DemoFile {
   /** From the checkout's root. */
@@ -87,7 +88,7 @@ async function demo(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'cairn-demo-'));
   try {
     const listen = [{ face: 'all', host: '127.0.0.1', port: 0 }] as const;
-    const server = await startServer(serverConfig({ listen, data: directory, logLevel: 'silent' }));
+    const server = await startServer(serverConfig({ listen, data: join(directory, 'data'), logLevel: 'silent' }));
     try {
       const url = server.listeners[0]!.url;
       say(`1. A server of its own at ${url}, its data in ${directory}`);
@@ -97,13 +98,14 @@ async function demo(): Promise<void> {
       } finally {
         client.close();
       }
+      await demoTrees({ url, source: join(root, 'src'), scratch: directory, say });
     } finally {
       await server.close();
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  say('9. Stop the server and remove its data');
+  say('12. Stop the server and remove its data');
   say('');
   say('Next: `npm start` runs a server that stays, and prints what to try.');
 }
