@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { limits } from '../base/limits.js';
+import { ignoreAbandonedAnswers } from './abandoned-answers.js';
 import type { Examined, ExpectedFile, ExpectedLink, Placed, PlaceTask } from './entry-worker.js';
 
 type Task = readonly (ExpectedFile | ExpectedLink)[] | PlaceTask;
@@ -16,6 +17,7 @@ export class EntryWorkers {
     const filename = new URL('./entry-worker.js', import.meta.url).href.replace('/src/cli/', '/dist/cli/');
     const idleTimeout = Number.POSITIVE_INFINITY;
     this.#pool = new Piscina({ filename, minThreads: 1, maxThreads: this.threads, idleTimeout });
+    ignoreAbandonedAnswers(this.#pool);
   }
 
   examine(entries: readonly (ExpectedFile | ExpectedLink)[]): Promise<Examined[]> {

@@ -8,6 +8,7 @@ import { Piscina } from 'piscina';
 import { type Digest, toDigest, toHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { ignoreAbandonedAnswers } from './abandoned-answers.js';
 import { unreadable } from './file-chunks.js';
 import type { HashOutcome } from './hash-worker.js';
 
@@ -41,6 +42,7 @@ export class FileHasher {
     // Threads stay until the end: they take longer to start than most files to hash.
     const idleTimeout = Number.POSITIVE_INFINITY;
     this.#pool = new Piscina({ filename, name: 'hashPaths', minThreads: 1, maxThreads: threads, idleTimeout });
+    ignoreAbandonedAnswers(this.#pool);
     this.#tasksAheadMax = threads * limits.hashTasksAheadCountMax;
   }
 

@@ -6,6 +6,7 @@ import type { Piscina } from 'piscina';
 import { type Digest, hashLength, toDigest, toHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { ignoreAbandonedAnswers } from './abandoned-answers.js';
 import { unreadable } from './file-chunks.js';
 import type { ReadAnswer, ReadTask } from './sync-worker.js';
 import type { FileStats } from './walk.js';
@@ -72,7 +73,9 @@ export class SyncReader {
     // Worker threads load compiled code alone, so that from the sources the way leads over dist/ as well.
     const filename = new URL('./sync-worker.js', import.meta.url).href.replace('/src/cli/', '/dist/cli/');
     const idleTimeout = Number.POSITIVE_INFINITY;
-    return new Piscina({ filename, name: 'readFiles', minThreads: 1, maxThreads: this.#threads, idleTimeout });
+    const pool = new Piscina({ filename, name: 'readFiles', minThreads: 1, maxThreads: this.#threads, idleTimeout });
+    ignoreAbandonedAnswers(pool);
+    return pool;
   }
 }
 
