@@ -8,28 +8,24 @@ import { limits } from '../base/limits.js';
 import { hashBytes } from '../blake3/hasher.js';
 import type { BlobService } from '../gen/cairn/v1/blob_service_pb.js';
 import { codeOfStatus, toCairnError } from './error-codes.js';
+import type { Call } from './grpc-session.js';
+import { decodeBatchAnswers, encodeBatch, type NamedBytes } from './message.js';
 import { encodeDigest } from './wire.js';
-
-export interface NamedBytes {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
-}
 
 /** For each blob, in order: was it there before, or why it was not stored. Together at most `batchWriteBytesMax`. */
 export async function batchWrite(
-  service: Client<typeof BlobService>,
+  call: Call,
   blobs: readonly NamedBytes[],
   signal: AbortSignal | undefined,
 ): Promise<(boolean | CairnError)[]> {
   try {
-    const items = blobs.map(({ digest, bytes }) => ({ digest: encodeDigest(digest), data: bytes }));
-    const answer = await service.batchWrite({ items }, signal && { signal });
-    checkCount(answer.items.length, blobs.length);
-    return answer.items.map(({ status, existed }) => {
-      const code = status?.code ? codeOfStatus(status.code) : undefined;
+    const answers = decodeBatchAnswers(await call('/cairn.v1.BlobService/BatchWrite', encodeBatch(blobs), signal));
+    checkCount(answers.length, blobs.length);
+    return answers.map(({ existed, code: status, message }) => {
+      const code = status === 0 ? undefined : codeOfStatus(status);
       if (code === undefined || code === 'already_exists') return existed || code !== undefined;
       // The digest is well formed, so what the server refuses is the bytes.
-      return new CairnError(code === 'invalid_argument' ? 'digest_mismatch' : code, status?.message ?? '');
+      return new CairnError(code === 'invalid_argument' ? 'digest_mismatch' : code, message);
     });
   } catch (error) {
     throw toCairnError(error, signal);

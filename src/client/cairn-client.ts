@@ -1,7 +1,6 @@
 // The client: blobs by digest, over RPC. All methods may be called concurrently, share one connection, take an
 // AbortSignal and fail with a `CairnError`, or with what the caller's own source threw; `unavailable` is what a server that cannot be reached looks like.
 
-import { type Client, createClient } from '@connectrpc/connect';
 import type { BlobSource, BlobStat, WriteResult } from '../base/blob-store.js';
 import { concatBytes } from '../base/bytes.js';
 import { type Clock, systemClock } from '../base/clock.js';
@@ -10,18 +9,16 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { resolveRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
-import { BlobService } from '../gen/cairn/v1/blob_service_pb.js';
-import { TreeService } from '../gen/cairn/v1/tree_service_pb.js';
-import { ContentAddressableStorage } from '../gen/zako/v1/cas/cas_pb.js';
-import { Transport } from '../gen/zako/v1/transport/transport_pb.js';
 import { batchRead, batchWrite } from './batch.js';
 import type { CallParts } from './call-parts.js';
 import { download } from './download.js';
 import { toCairnError } from './error-codes.js';
 import { interruptible } from './interruptible.js';
+import { decodeTreeCheck, encodeBytes } from './message.js';
 import { negotiate } from './negotiate.js';
 import type { ClientTransport } from './node-transport.js';
 import { type PutItem, type PutManyOptions, type PutSummary, putMany } from './put-many.js';
+import type { Services } from './services.js';
 import { TransportLease } from './transport-lease.js';
 import { upload } from './upload.js';
 import { decodeDigest, inRunsOf, isDigest } from './wire.js';
@@ -64,25 +61,29 @@ export interface TreeCheck {
 export class CairnClient {
   readonly #connection: ClientTransport;
   readonly #clock: Clock;
-  readonly #cas: Client<typeof ContentAddressableStorage>;
-  readonly #blobs: Client<typeof BlobService>;
-  readonly #trees: Client<typeof TreeService>;
-  readonly #transport: CallParts<typeof Transport>;
+  readonly #transport: CallParts;
+  #services: Promise<Services> | undefined;
 
   constructor(connection: ClientTransport, clock: Clock = systemClock) {
     this.#connection = connection;
     this.#clock = clock;
-    this.#cas = createClient(ContentAddressableStorage, connection.transport);
-    this.#blobs = createClient(BlobService, connection.transport);
-    this.#trees = createClient(TreeService, connection.transport);
-    const lease = new TransportLease(this.#cas, clock);
+    const lease = new TransportLease(connection.call, clock);
     connection.onSessionEnd(() => lease.forget());
-    this.#transport = { client: createClient(Transport, connection.transport), lease };
+    this.#transport = { client: async () => (await this.#loaded()).transport, lease };
+  }
+
+  #loaded(): Promise<Services> {
+    this.#services ??= import('./services.js').then(({ createServices }) => createServices(this.#connection.transport));
+    return this.#services;
+  }
+
+  async #blobs(): Promise<Services['blobs']> {
+    return (await this.#loaded()).blobs;
   }
 
   /** Those of the digests that the server lacks, in order. A blob of another size counts as missing. */
   missing(digests: readonly Digest[], { signal }: CallOptions = {}): Promise<Digest[]> {
-    return negotiate(this.#cas, digests, signal);
+    return negotiate(this.#connection.call, digests, signal);
   }
 
   /**
@@ -104,7 +105,7 @@ export class CairnClient {
     if (!(source instanceof Uint8Array) || source.length > limits.batchedBlobBytesMax) {
       return { digest, existed: await upload(this.#transport, digest, source, { signal, onSent }) };
     }
-    const [outcome] = await batchWrite(this.#blobs, [{ digest, bytes: source }], signal);
+    const [outcome] = await batchWrite(this.#connection.call, [{ digest, bytes: source }], signal);
     if (outcome instanceof CairnError) throw outcome;
     onSent?.(source.length);
     return { digest, existed: outcome! };
@@ -120,8 +121,8 @@ export class CairnClient {
   ): Promise<PutSummary> {
     return putMany(
       {
-        missing: (digests, signal) => negotiate(this.#cas, digests, signal),
-        batchWrite: (blobs, signal) => batchWrite(this.#blobs, blobs, signal),
+        missing: (digests, signal) => negotiate(this.#connection.call, digests, signal),
+        batchWrite: (blobs, signal) => batchWrite(this.#connection.call, blobs, signal),
         upload: (digest, source, how) => upload(this.#transport, digest, source, how),
         concurrency: () => this.recommendedConcurrency(),
       },
@@ -150,7 +151,7 @@ export class CairnClient {
   /** For each digest, in order: the verified bytes, or undefined when there is no such blob. For small blobs. */
   async readBatch(digests: readonly Digest[], { signal }: CallOptions = {}): Promise<(Uint8Array | undefined)[]> {
     const small = digests.filter((digest) => digest.size <= limits.batchReadBytesMax);
-    const read = (await batchRead(this.#blobs, small, signal)).values();
+    const read = (await batchRead(await this.#blobs(), small, signal)).values();
     const all: (Uint8Array | undefined)[] = [];
     for (const digest of digests) {
       if (digest.size <= limits.batchReadBytesMax) all.push(read.next().value);
@@ -195,10 +196,8 @@ export class CairnClient {
     withLocalPath: boolean,
     signal: AbortSignal | undefined,
   ): Promise<(LocatedStat | undefined)[]> {
-    const { items } = await called(
-      this.#blobs.stat({ hashes: [...hashes], withLocalPath }, signal && { signal }),
-      signal,
-    );
+    const blobs = await this.#blobs();
+    const { items } = await called(blobs.stat({ hashes: [...hashes], withLocalPath }, signal && { signal }), signal);
     return hashes.map((_, i) => {
       const item = items[i];
       return item?.sizeBytes === undefined ? undefined : { size: Number(item.sizeBytes), localPath: item.localPath };
@@ -207,10 +206,11 @@ export class CairnClient {
 
   /** Every blob, in order of hash, or those after a hash. What changes meanwhile may or may not be seen. */
   async *list({ signal, after }: ListAfterOptions = {}): AsyncGenerator<Digest> {
+    const blobs = await this.#blobs();
     let pageToken = '';
     do {
       const request = { pageSize: limits.listPageCountMax, pageToken };
-      const { digests, nextPageToken } = await called(this.#blobs.list(request, signal && { signal }), signal);
+      const { digests, nextPageToken } = await called(blobs.list(request, signal && { signal }), signal);
       for (const digest of digests) {
         // The server's page tokens are its own affair, so what lies before is read and passed over.
         if (after === undefined || isAfter(digest.blake3, after)) yield decodeDigest(digest);
@@ -221,17 +221,18 @@ export class CairnClient {
 
   /** For each hash, in order: was it there? */
   async delete(hashes: readonly BlobHash[], { signal }: CallOptions = {}): Promise<boolean[]> {
+    const blobs = await this.#blobs();
     const all: boolean[] = [];
     for (const run of inRunsOf(hashes, limits.batchItemsCountMax)) {
-      all.push(...(await called(this.#blobs.delete({ hashes: [...run] }, signal && { signal }), signal)).deleted);
+      all.push(...(await called(blobs.delete({ hashes: [...run] }, signal && { signal }), signal)).deleted);
     }
     return all;
   }
 
   /** Does the server have all of a tree? `not_found` when it lacks the root. */
   async checkTree(root: BlobHash, { signal }: CallOptions = {}): Promise<TreeCheck> {
-    const { complete, missing } = await called(this.#trees.checkTree({ tree: root }, signal && { signal }), signal);
-    return { complete, missing: missing.map(decodeDigest) };
+    const answer = this.#connection.call('/cairn.v1.TreeService/CheckTree', encodeBytes(root), signal);
+    return decodeTreeCheck(await called(answer, signal));
   }
 
   /** How many transfers at once serve this server best. */

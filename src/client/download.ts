@@ -9,14 +9,13 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
 import { createHasher } from '../blake3/hasher.js';
-import type { Transport } from '../gen/zako/v1/transport/transport_pb.js';
 import type { CallParts } from './call-parts.js';
 import { isBrokenConnection, toCairnError } from './error-codes.js';
 import { encodeDigest } from './wire.js';
 
 /** The range's bytes in order, in pieces of the sender's making. `corrupt` when they are not those of the digest. */
 export async function* download(
-  parts: CallParts<typeof Transport>,
+  parts: CallParts,
   clock: Clock,
   digest: Digest,
   range: ByteRange,
@@ -48,7 +47,7 @@ export async function* download(
 }
 
 async function* resumed(
-  parts: CallParts<typeof Transport>,
+  parts: CallParts,
   clock: Clock,
   digest: Digest,
   range: ByteRange,
@@ -85,7 +84,7 @@ async function* resumed(
 }
 
 async function* ask(
-  parts: CallParts<typeof Transport>,
+  parts: CallParts,
   digest: Digest,
   { start, end }: ByteRange,
   signal: AbortSignal | undefined,
@@ -98,7 +97,8 @@ async function* ask(
   const ended = new AbortController();
   const either = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
   try {
-    for await (const { data } of parts.client.download({ metadata }, { headers, signal: either })) {
+    const client = await parts.client();
+    for await (const { data } of client.download({ metadata }, { headers, signal: either })) {
       if (data.length > 0) yield data;
     }
   } finally {

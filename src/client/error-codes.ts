@@ -1,34 +1,47 @@
-// What a failed call means to the caller: the one table from Connect codes back to Cairn's. Several of Cairn's codes
-// share a Connect code on the wire; then the most common stands here and callers that know better say so themselves.
+// What a failed call means to the caller: the one table from gRPC status codes back to Cairn's. Several of Cairn's codes
+// share a status on the wire; then the most common stands here and callers that know better say so themselves.
 
-import { Code, ConnectError } from '@connectrpc/connect';
+import type { ConnectError } from '@connectrpc/connect';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 
-const codeOf: Record<Code, ErrorCode> = {
-  [Code.Canceled]: 'canceled',
-  [Code.Unknown]: 'internal',
-  [Code.InvalidArgument]: 'invalid_argument',
-  [Code.DeadlineExceeded]: 'timeout',
-  [Code.NotFound]: 'not_found',
-  [Code.AlreadyExists]: 'already_exists',
-  [Code.PermissionDenied]: 'permission_denied',
-  [Code.ResourceExhausted]: 'no_space',
-  [Code.FailedPrecondition]: 'failed_precondition',
-  [Code.Aborted]: 'conflict',
-  [Code.OutOfRange]: 'out_of_range',
-  [Code.Unimplemented]: 'unimplemented',
-  [Code.Internal]: 'internal',
-  [Code.Unavailable]: 'unavailable',
-  [Code.DataLoss]: 'corrupt',
-  [Code.Unauthenticated]: 'unauthenticated',
-};
+/** By gRPC status number; none for success. */
+const codeOf: readonly (ErrorCode | undefined)[] = [
+  undefined,
+  'canceled',
+  // Unknown.
+  'internal',
+  'invalid_argument',
+  'timeout',
+  'not_found',
+  'already_exists',
+  'permission_denied',
+  // Resource exhausted.
+  'no_space',
+  'failed_precondition',
+  // Aborted.
+  'conflict',
+  'out_of_range',
+  'unimplemented',
+  'internal',
+  'unavailable',
+  // Data loss.
+  'corrupt',
+  'unauthenticated',
+];
 
 /** Codes that this end's HTTP/2 layer gives to connections that broke; no answer of a server is behind them. */
-const brokenConnection = new Set([Code.Canceled, Code.Aborted, Code.Internal, Code.Unknown]);
+const brokenConnection: ReadonlySet<ErrorCode> = new Set(['canceled', 'conflict', 'internal']);
 
 /** The code of one item of a batch, which carries a gRPC status number. */
 export function codeOfStatus(status: number): ErrorCode {
-  return codeOf[status as Code] ?? 'internal';
+  return codeOf[status] ?? 'internal';
+}
+
+/** What an answer means that does not come from a gRPC server, but perhaps from something on the way to it. */
+export function codeOfHttpStatus(status: number): ErrorCode {
+  if (status === 401) return 'unauthenticated';
+  if (status === 403) return 'permission_denied';
+  return status === 404 ? 'unimplemented' : 'unavailable';
 }
 
 /** Whatever a call threw, as a `CairnError`; `canceled` exactly when the caller's signal ended it. */
@@ -36,10 +49,16 @@ export function toCairnError(error: unknown, signal?: AbortSignal): CairnError {
   if (signal?.aborted) return new CairnError('canceled', 'canceled', { cause: error });
   const own = cairnErrorBehind(error);
   if (own !== undefined) return own;
-  if (!(error instanceof ConnectError)) return new CairnError('internal', String(error), { cause: error });
+  if (!isConnectError(error)) return new CairnError('internal', String(error), { cause: error });
   const saidByServer = error.metadata.has('grpc-status');
-  const code = !saidByServer && brokenConnection.has(error.code) ? 'unavailable' : codeOf[error.code];
+  const said = codeOfStatus(error.code);
+  const code = !saidByServer && brokenConnection.has(said) ? 'unavailable' : said;
   return new CairnError(code, error.rawMessage, { cause: error });
+}
+
+/** By name: loading Connect for its class would take longer than most commands. */
+function isConnectError(error: unknown): error is ConnectError {
+  return error instanceof Error && error.name === 'ConnectError';
 }
 
 /** An error of ours that passed through the transport, as when the source of an upload fails. */

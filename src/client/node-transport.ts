@@ -1,84 +1,51 @@
-// gRPC over one HTTP/2 session of Node. Connect's session manager knows the streams' flow-control window but leaves the
-// session's at 64 KiB, which holds a download to a fraction of the wire; this widens it on every session it opens.
-// With h2c the session begins without negotiation; with https by ALPN.
+// A client's connections to a server. The calls of a sync have one of their own, see `grpc-session.ts`; what needs
+// more comes by Connect, which is loaded with the first call.
 
-import { setMaxListeners } from 'node:events';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { Transport } from '@connectrpc/connect';
-import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from '@connectrpc/connect-node';
 import { CairnError } from '../base/errors.js';
-import { limits } from '../base/limits.js';
+import type { ConnectTransport } from './connect-transport.js';
+import { type Call, GrpcSession } from './grpc-session.js';
 
 /** What a client needs of a connection. A browser would bring another. */
 export interface ClientTransport {
   readonly transport: Transport;
-  /** Calls back whenever a session has ended: what was bound to that connection is void. */
+  readonly call: Call;
+  /** Calls back whenever a session of `transport` has ended: what was bound to that connection is void. */
   onSessionEnd(callback: () => void): void;
-  /** Ends the connection and all calls under way. */
+  /** Ends the connections and all calls under way. */
   close(): void;
 }
 
-type SessionManager = NonNullable<GrpcTransportOptions['sessionManager']>;
-
 export function openNodeTransport(url: string): ClientTransport {
-  const baseUrl = checkUrl(url);
-  const sessionEndListeners: (() => void)[] = [];
-  const sessions = new Http2SessionManager(
-    baseUrl,
-    { pingIntervalMs: limits.clientPingIntervalMilliseconds, pingTimeoutMs: limits.clientPingMillisecondsMax },
-    { settings: { initialWindowSize: limits.clientStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax } },
-  );
-  const prepare = (session: ClientHttp2Session) => {
-    session.setLocalWindowSize(limits.clientSessionWindowBytes);
-    session.once('close', () => {
-      for (const listener of sessionEndListeners) listener();
+  const origin = checkUrl(url);
+  const listeners: (() => void)[] = [];
+  const session = new GrpcSession(origin);
+  let opened: Promise<ConnectTransport> | undefined;
+  let isClosed = false;
+  const open = async () => {
+    const { openConnectTransport } = await import('./connect-transport.js');
+    const connection = openConnectTransport(origin, () => {
+      for (const listener of listeners) listener();
     });
+    if (isClosed) connection.close();
+    return connection;
+  };
+  const loaded = async () => {
+    opened ??= open();
+    return (await opened).transport;
   };
   return {
-    transport: forManyCalls(
-      createGrpcTransport({
-        baseUrl,
-        sessionManager: eachSession(sessions, prepare),
-        acceptCompression: [],
-        readMaxBytes: limits.requestMessageBytesMax,
-        writeMaxBytes: limits.requestMessageBytesMax,
-      }),
-    ),
-    onSessionEnd: (callback) => sessionEndListeners.push(callback),
-    close: () => sessions.abort(),
-  };
-}
-
-/** Node warns of a leak when more than ten calls listen to one signal; here that is ordinary, and each lets go. */
-function forManyCalls(transport: Transport): Transport {
-  const prepare = (signal: AbortSignal | undefined) => signal && setMaxListeners(0, signal);
-  return {
-    unary(method, signal, ...rest) {
-      prepare(signal);
-      return transport.unary(method, signal, ...rest);
+    transport: {
+      unary: async (...call) => (await loaded()).unary(...call),
+      stream: async (...call) => (await loaded()).stream(...call),
     },
-    stream(method, signal, ...rest) {
-      prepare(signal);
-      return transport.stream(method, signal, ...rest);
+    call: session.call,
+    onSessionEnd: (callback) => listeners.push(callback),
+    close() {
+      isClosed = true;
+      session.close();
+      void opened?.then((connection) => connection.close());
     },
-  };
-}
-
-/** The same manager, except that every session is prepared before its first response can arrive. */
-function eachSession(manager: Http2SessionManager, prepare: (session: ClientHttp2Session) => void): SessionManager {
-  const prepared = new WeakSet<ClientHttp2Session>();
-  return {
-    authority: manager.authority,
-    async request(method, path, headers, options): Promise<ClientHttp2Stream> {
-      const stream = await manager.request(method, path, headers, options);
-      const session = stream.session as ClientHttp2Session | undefined;
-      if (session !== undefined && !prepared.has(session)) {
-        prepared.add(session);
-        prepare(session);
-      }
-      return stream;
-    },
-    notifyResponseByteRead: (stream) => manager.notifyResponseByteRead(stream),
   };
 }
 

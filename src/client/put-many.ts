@@ -10,8 +10,8 @@ import { concatBytes } from '../base/bytes.js';
 import { type Digest, hashHex } from '../base/digest.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
-import type { NamedBytes } from './batch.js';
 import { sourceError, toCairnError } from './error-codes.js';
+import type { NamedBytes } from './message.js';
 import { Slots } from './slots.js';
 import type { UploadOptions } from './upload.js';
 

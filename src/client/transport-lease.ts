@@ -4,12 +4,14 @@
 // The address in the answer is not followed: a client stays with the one it was given, which is known to reach the
 // server through whatever lies between.
 
-import type { Client } from '@connectrpc/connect';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
-import type { ContentAddressableStorage } from '../gen/zako/v1/cas/cas_pb.js';
-import { Protocol } from '../gen/zako/v1/net/net_pb.js';
 import { toCairnError } from './error-codes.js';
+import type { Call } from './grpc-session.js';
+import { decodeTransportDetails, encodeBytes } from './message.js';
+
+/** gRPC alone, by its number in `zako.v1.net.Protocol`. */
+const supportedProtocols = Uint8Array.of(0);
 
 interface Lease {
   readonly token: string;
@@ -22,7 +24,7 @@ export class TransportLease {
   #lease: Promise<Lease> | undefined;
 
   constructor(
-    private readonly cas: Client<typeof ContentAddressableStorage>,
+    private readonly call: Call,
     private readonly clock: Clock,
   ) {}
 
@@ -57,7 +59,8 @@ export class TransportLease {
   }
 
   async #ask(): Promise<Lease> {
-    const details = await this.cas.getTransportDetails({ supportedProtocols: [Protocol.grpc] });
+    const method = '/zako.v1.cas.ContentAddressableStorage/GetTransportDetails';
+    const details = decodeTransportDetails(await this.call(method, encodeBytes(supportedProtocols)));
     return {
       token: details.authToken,
       concurrency: Math.min(Math.max(1, details.recommendedConcurrency), limits.clientTransfersCountMax),

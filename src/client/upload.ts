@@ -5,7 +5,6 @@ import type { Digest } from '../base/digest.js';
 import { formatHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
-import type { Transport } from '../gen/zako/v1/transport/transport_pb.js';
 import type { CallParts } from './call-parts.js';
 import { toCairnError } from './error-codes.js';
 import { encodeDigest, type WireDigest } from './wire.js';
@@ -25,7 +24,7 @@ export interface UploadOptions {
  * the source throws comes out as it is.
  */
 export async function upload(
-  parts: CallParts<typeof Transport>,
+  parts: CallParts,
   digest: Digest,
   source: BlobSource,
   { signal, onSent }: UploadOptions,
@@ -46,7 +45,7 @@ export async function upload(
   }
   try {
     const headers = await parts.lease.headers();
-    const { committedSize } = await parts.client.upload(messages(), { headers, ...(signal && { signal }) });
+    const { committedSize } = await (await parts.client()).upload(messages(), { headers, ...(signal && { signal }) });
     if (committedSize !== BigInt(digest.size)) {
       throw new CairnError('internal', `the server stored ${committedSize} of ${digest.size} bytes`);
     }

@@ -1,0 +1,168 @@
+// gRPC calls of encoded messages over one HTTP/2 session of Node, for the calls that a sync consists of: Connect takes
+// longer to load than the whole of a sync that finds nothing changed. One request, one answer. Opens the session with
+// the first call and anew after it has ended; a connection that has gone quiet is asked whether it is still there.
+
+import { setMaxListeners } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2';
+import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import { codeOfHttpStatus, codeOfStatus } from './error-codes.js';
+import { frameHeaderBytes } from './message.js';
+
+/** Sends a frame to a method, named as in `/package.Service/Method`, and answers the message that comes back. */
+export type Call = (method: string, frame: Uint8Array, signal?: AbortSignal | undefined) => Promise<Uint8Array>;
+
+export class GrpcSession {
+  #session: ClientHttp2Session | undefined;
+  #failure: Error | undefined;
+
+  constructor(private readonly origin: string) {}
+
+  readonly call: Call = async (method, frame, signal) => {
+    if (signal?.aborted) throw new CairnError('canceled', 'canceled', { cause: signal.reason });
+    this.#session ??= this.#open();
+    // Node warns of a leak when more than ten calls listen to one signal; here that is ordinary, and each lets go.
+    if (signal !== undefined) setMaxListeners(0, signal);
+    return this.#exchange(this.#session, method, frame, signal);
+  };
+
+  /** Ends the connection and all calls under way. */
+  close(): void {
+    this.#session?.destroy();
+    this.#session = undefined;
+  }
+
+  #open(): ClientHttp2Session {
+    const session = connect(this.origin, {
+      settings: {
+        enablePush: false,
+        initialWindowSize: limits.clientStreamWindowBytes,
+        maxFrameSize: limits.clientFrameBytesMax,
+      },
+    });
+    const forget = () => {
+      if (this.#session === session) this.#session = undefined;
+    };
+    const pinging = setInterval(() => this.#ping(session), limits.clientPingIntervalMilliseconds).unref();
+    this.#failure = undefined;
+    session.once('connect', () => session.setLocalWindowSize(limits.clientSessionWindowBytes));
+    session.on('error', (error) => {
+      this.#failure = error;
+      forget();
+    });
+    session.on('goaway', forget);
+    session.on('close', () => {
+      clearInterval(pinging);
+      forget();
+    });
+    return session;
+  }
+
+  /** Also amid no call, so that the next one does not meet a connection that is long dead. */
+  #ping(session: ClientHttp2Session): void {
+    if (session.connecting || session.destroyed) return;
+    const patience = setTimeout(() => {
+      session.destroy(new Error('the server does not answer'));
+    }, limits.clientPingMillisecondsMax).unref();
+    session.once('close', () => clearTimeout(patience));
+    session.ping(() => clearTimeout(patience));
+  }
+
+  #exchange(
+    session: ClientHttp2Session,
+    method: string,
+    frame: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#request(session, method);
+      const pieces: Buffer[] = [];
+      let length = 0;
+      let headers: IncomingHttpHeaders = {};
+      let trailers: IncomingHttpHeaders = {};
+      let failure: Error | undefined;
+      const abort = () => stream.close(constants.NGHTTP2_CANCEL);
+      signal?.addEventListener('abort', abort);
+      stream.on('response', (received) => {
+        headers = received;
+      });
+      stream.on('trailers', (received) => {
+        trailers = received;
+      });
+      stream.on('data', (piece: Buffer) => {
+        pieces.push(piece);
+        length += piece.length;
+        if (length > limits.requestMessageBytesMax) stream.close(constants.NGHTTP2_CANCEL);
+      });
+      stream.on('error', (error: Error) => {
+        failure = error;
+      });
+      stream.on('close', () => {
+        signal?.removeEventListener('abort', abort);
+        try {
+          if (signal?.aborted) throw new CairnError('canceled', 'canceled', { cause: signal.reason });
+          checkStatus({ ...headers, ...trailers }, this.#failure ?? failure);
+          resolve(messageOf(Buffer.concat(pieces, length)));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      stream.end(frame);
+    });
+  }
+
+  #request(session: ClientHttp2Session, method: string): ClientHttp2Stream {
+    try {
+      return session.request({
+        ':method': 'POST',
+        ':path': method,
+        'content-type': 'application/grpc+proto',
+        te: 'trailers',
+      });
+    } catch (error) {
+      throw new CairnError('unavailable', reasonOf(error), { cause: error });
+    }
+  }
+}
+
+/** Throws unless the call ended with success. */
+function checkStatus(headers: IncomingHttpHeaders, failure: Error | undefined): void {
+  const status = headers['grpc-status'];
+  if (status === '0') return;
+  if (status !== undefined) {
+    throw new CairnError(codeOfStatus(Number(status)), messageText(String(headers['grpc-message'] ?? '')));
+  }
+  const httpStatus = headers[':status'] as number | undefined;
+  if (httpStatus !== undefined && httpStatus !== 200) {
+    throw new CairnError(codeOfHttpStatus(httpStatus), `HTTP ${httpStatus}`);
+  }
+  const reason = failure === undefined ? 'the connection ended before the answer' : reasonOf(failure);
+  throw new CairnError('unavailable', reason, { cause: failure });
+}
+
+/** gRPC escapes as URLs do. */
+function messageText(escaped: string): string {
+  try {
+    return decodeURIComponent(escaped);
+  } catch {
+    return escaped;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The one message of an answer. */
+function messageOf(body: Buffer): Uint8Array {
+  if (body.length >= frameHeaderBytes && body[0] === 0 && body.readUInt32BE(1) === body.length - frameHeaderBytes) {
+    return body.subarray(frameHeaderBytes);
+  }
+  throw new CairnError('internal', 'the server did not answer with one message');
+}
