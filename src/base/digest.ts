@@ -57,6 +57,32 @@ export function hashHex(hash: BlobHash): string {
   return hex;
 }
 
+/** The key of a digest in a Map of many, and for nothing else: made in a tenth of the time that hex digits take. */
+export function digestKey({ hash: h, size }: Digest): string {
+  return String.fromCharCode(
+    h[0]! | (h[1]! << 8),
+    h[2]! | (h[3]! << 8),
+    h[4]! | (h[5]! << 8),
+    h[6]! | (h[7]! << 8),
+    h[8]! | (h[9]! << 8),
+    h[10]! | (h[11]! << 8),
+    h[12]! | (h[13]! << 8),
+    h[14]! | (h[15]! << 8),
+    h[16]! | (h[17]! << 8),
+    h[18]! | (h[19]! << 8),
+    h[20]! | (h[21]! << 8),
+    h[22]! | (h[23]! << 8),
+    h[24]! | (h[25]! << 8),
+    h[26]! | (h[27]! << 8),
+    h[28]! | (h[29]! << 8),
+    h[30]! | (h[31]! << 8),
+    size % 65536,
+    Math.floor(size / 2 ** 16) % 65536,
+    Math.floor(size / 2 ** 32) % 65536,
+    Math.floor(size / 2 ** 48),
+  );
+}
+
 /** `blake3:<64 hex>`, as people see it. */
 export function formatHash(hash: BlobHash): string {
   return textPrefix + hashHex(hash);

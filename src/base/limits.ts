@@ -73,7 +73,7 @@ export const limits = {
   /** Digests in one message of a client's negotiation. */
   negotiateCountMax: 8192,
   /** Blobs that `putMany` takes together from its source: so many, or fewer that reach so many bytes. */
-  putGroupCountMax: 1024,
+  putGroupCountMax: 4096,
   putGroupBytesMax: 16 * mib,
   /** Groups of `putMany` between being taken from the source and having all their uploads started. */
   putGroupsUnderWayCountMax: 2,

@@ -2,26 +2,30 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { addCatCommand } from './cat.js';
-import { addCheckoutCommand } from './checkout.js';
 import { addSharedOptions } from './command-context.js';
-import { addDiffCommand } from './diff.js';
 import { exitCodes, exitCodesHelp } from './exit-codes.js';
-import { addGetCommand } from './get.js';
-import { addLsCommand } from './ls.js';
-import { addMissingCommand } from './missing.js';
-import { addPathCommand } from './path.js';
-import { addPutCommand } from './put.js';
-import { addRebuildCommand } from './rebuild.js';
-import { addRmCommand } from './rm.js';
-import { addServeCommand } from './serve.js';
-import { addStatCommand } from './stat.js';
-import { addSyncCommand } from './sync.js';
-import { addVerifyCommand } from './verify.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-function createProgram(): Command {
+/** In the order of the help. Only the one that is asked for is loaded: loading all takes longer than most run. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import('./serve.js')).addServeCommand,
+  put: async () => (await import('./put.js')).addPutCommand,
+  get: async () => (await import('./get.js')).addGetCommand,
+  stat: async () => (await import('./stat.js')).addStatCommand,
+  missing: async () => (await import('./missing.js')).addMissingCommand,
+  ls: async () => (await import('./ls.js')).addLsCommand,
+  checkout: async () => (await import('./checkout.js')).addCheckoutCommand,
+  cat: async () => (await import('./cat.js')).addCatCommand,
+  diff: async () => (await import('./diff.js')).addDiffCommand,
+  verify: async () => (await import('./verify.js')).addVerifyCommand,
+  rm: async () => (await import('./rm.js')).addRmCommand,
+  path: async () => (await import('./path.js')).addPathCommand,
+  sync: async () => (await import('./sync.js')).addSyncCommand,
+  rebuild: async () => (await import('./rebuild.js')).addRebuildCommand,
+};
+
+async function createProgram(name: string | undefined): Promise<Command> {
   // Before any command is added: they inherit what is set here.
   const program = addSharedOptions(new Command('cairn'))
     .description('A content-addressable blob store: blobs by their BLAKE3 digest.')
@@ -29,27 +33,15 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(see cairn --help)')
     .addHelpText('after', exitCodesHelp);
-  addServeCommand(program);
-  addPutCommand(program);
-  addGetCommand(program);
-  addStatCommand(program);
-  addMissingCommand(program);
-  addLsCommand(program);
-  addCheckoutCommand(program);
-  addCatCommand(program);
-  addDiffCommand(program);
-  addVerifyCommand(program);
-  addRmCommand(program);
-  addPathCommand(program);
-  addSyncCommand(program);
-  addRebuildCommand(program);
+  const wanted = name !== undefined && Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands);
+  for (const load of wanted) (await load())(program);
   return program;
 }
 
 /** Runs one command line; resolves only when it ended without ending the process itself. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...argv], { from: 'user' });
+    await (await createProgram(argv[0])).parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;

@@ -1,6 +1,7 @@
 // A bar with rate and time left, on standard error, on a terminal only. In a pipe it is silent.
 
-import cliProgress from 'cli-progress';
+import { createRequire } from 'node:module';
+import type CliProgress from 'cli-progress';
 import type { Clock } from '../base/clock.js';
 import { formatBytes } from './format.js';
 import type { Output } from './output.js';
@@ -23,6 +24,8 @@ export interface ProgressParts {
 
 export function startProgress(label: string, { clock, output, stream }: ProgressParts): Progress {
   if (!stream.isTTY) return silent;
+  // Loaded here: most runs have no terminal, and this takes longer than many commands.
+  const cliProgress = createRequire(import.meta.url)('cli-progress') as typeof CliProgress;
   const startedAt = clock.monotonic();
   const bar = new cliProgress.SingleBar({
     stream,

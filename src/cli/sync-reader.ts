@@ -34,20 +34,20 @@ export class SyncReader {
   #pool: Promise<Piscina<ReadTask, ReadAnswer>> | undefined;
   readonly #threads = Math.min(availableParallelism(), limits.hashThreadsCountMax);
 
-  /** One outcome for each file, in order. `canceled` when the signal is raised. */
+  /** Takes runs of files and answers runs of outcomes, one for each file, in order. `canceled` when the signal is raised. */
   async *read<File extends FileToRead>(
-    files: Iterable<File> | AsyncIterable<File>,
+    runs: Iterable<readonly File[]> | AsyncIterable<readonly File[]>,
     signal: AbortSignal,
-  ): AsyncGenerator<ReadOutcome<File>> {
+  ): AsyncGenerator<readonly ReadOutcome<File>[]> {
     const tasksAheadMax = this.#threads * limits.hashTasksAheadCountMax;
     const ahead: Promise<ReadOutcome<File>[]>[] = [];
-    for await (const bundle of inBundles(files)) {
+    for await (const bundle of inBundles(runs)) {
       const outcomes = this.#run(bundle, signal);
       outcomes.catch(() => {});
       ahead.push(outcomes);
-      if (ahead.length >= tasksAheadMax) yield* await ahead.shift()!;
+      if (ahead.length >= tasksAheadMax) yield await ahead.shift()!;
     }
-    for (const outcomes of ahead) yield* await outcomes;
+    for (const outcomes of ahead) yield await outcomes;
   }
 
   /** Ends the threads, also amid their work. */
@@ -65,7 +65,8 @@ export class SyncReader {
     const answer = await pool.run({ paths, sizes, keepBytes }, { signal }).catch((error: unknown) => {
       throw signal.aborted ? new CairnError('canceled', 'canceled') : error;
     });
-    return bundle.map((file, i) => outcomeOf(file, answer, i));
+    const { kept, ...columns } = answer;
+    return bundle.map((file, i) => outcomeOf(file, columns, kept, i));
   }
 
   async #startPool(): Promise<Piscina<ReadTask, ReadAnswer>> {
@@ -79,47 +80,84 @@ export class SyncReader {
   }
 }
 
-function outcomeOf<File extends FileToRead>(file: File, answer: ReadAnswer, i: number): ReadOutcome<File> {
-  const failure = answer.failures.get(i);
+/** What was found of each file, without the bytes. */
+type Columns = Omit<ReadAnswer, 'kept'>;
+
+function outcomeOf<File extends FileToRead>(
+  file: File,
+  columns: Columns,
+  kept: Uint8Array,
+  i: number,
+): ReadOutcome<File> {
+  const failure = columns.failures.get(i);
   if (failure !== undefined) return { file, error: unreadable(file.path, failure) };
-  const { hashes, keptAt, kept } = answer;
-  const size = answer.sizes[i]!;
+  const size = columns.sizes[i]!;
+  const keptAt = columns.keptAt[i]!;
   return {
     file,
-    digest: toDigest(toHash(hashes.subarray(hashLength * i, hashLength * (i + 1))), size),
-    stats: {
-      size,
-      mtime: answer.mtimes[i]!,
-      ctime: answer.ctimes[i]!,
-      inode: answer.inodes[i]!,
-      device: answer.devices[i]!,
-      executable: answer.executable[i] === 1,
-      readonly: answer.readonly[i] === 1,
-    },
-    bytes: keptAt[i]! < 0 ? undefined : kept.subarray(keptAt[i]!, keptAt[i]! + size),
+    digest: toDigest(toHash(columns.hashes.subarray(hashLength * i, hashLength * (i + 1))), size),
+    stats: new ReadStats(columns, i),
+    bytes: keptAt < 0 ? undefined : kept.subarray(keptAt, keptAt + size),
   };
+}
+
+/** Reads the numbers when they are asked for: a big integer is an object of its own. */
+class ReadStats implements FileStats {
+  constructor(
+    private readonly columns: Columns,
+    private readonly index: number,
+  ) {}
+
+  get size(): number {
+    return this.columns.sizes[this.index]!;
+  }
+
+  get mtime(): bigint {
+    return this.columns.mtimes[this.index]!;
+  }
+
+  get ctime(): bigint {
+    return this.columns.ctimes[this.index]!;
+  }
+
+  get inode(): bigint {
+    return this.columns.inodes[this.index]!;
+  }
+
+  get device(): bigint {
+    return this.columns.devices[this.index]!;
+  }
+
+  get executable(): boolean {
+    return this.columns.executable[this.index] === 1;
+  }
+
+  get readonly(): boolean {
+    return this.columns.readonly[this.index] === 1;
+  }
 }
 
 /** Files worth a trip to a thread together; a large file travels alone. */
 async function* inBundles<File extends FileToRead>(
-  files: Iterable<File> | AsyncIterable<File>,
+  runs: Iterable<readonly File[]> | AsyncIterable<readonly File[]>,
 ): AsyncGenerator<readonly File[]> {
   let bundle: File[] = [];
   let bytes = 0;
-  for await (const file of files) {
-    if (file.size > limits.hashTaskFileBytesMax) {
-      if (bundle.length > 0) yield bundle;
-      yield [file];
+  for await (const files of runs) {
+    for (const file of files) {
+      const isLarge = file.size > limits.hashTaskFileBytesMax;
+      if (isLarge && bundle.length > 0) {
+        yield bundle;
+        bundle = [];
+        bytes = 0;
+      }
+      bundle.push(file);
+      bytes += file.size;
+      if (!isLarge && bundle.length < limits.hashTaskFilesCountMax && bytes < limits.hashTaskBytesMax) continue;
+      yield bundle;
       bundle = [];
       bytes = 0;
-      continue;
     }
-    bundle.push(file);
-    bytes += file.size;
-    if (bundle.length < limits.hashTaskFilesCountMax && bytes < limits.hashTaskBytesMax) continue;
-    yield bundle;
-    bundle = [];
-    bytes = 0;
   }
   if (bundle.length > 0) yield bundle;
 }

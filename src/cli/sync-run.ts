@@ -6,7 +6,7 @@
 
 import type { BlobSource } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
-import { type BlobHash, type Digest, hashesEqual, hashHex } from '../base/digest.js';
+import { type BlobHash, type Digest, digestKey, hashesEqual } from '../base/digest.js';
 import { CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { CairnClient } from '../client/cairn-client.js';
@@ -73,6 +73,7 @@ interface SlotItem extends PutItem {
 
 /** Time the walk may take before the connection and a Ctrl-C get their turn. */
 const turnMilliseconds = 10;
+const entriesBetweenLooksAtClock = 64;
 
 class SyncRun {
   readonly #startedAt: number;
@@ -125,19 +126,25 @@ class SyncRun {
     }
   }
 
-  /** Takes in what the directory holds; answers the files that must be read. */
-  async *#walk(): AsyncGenerator<Slot> {
+  /** Takes in what the directory holds; answers the files that must be read, in runs. */
+  async *#walk(): AsyncGenerator<readonly Slot[]> {
     const { directory, clock, signal, isExcluded, onDirectory, onWarning } = this.parts;
     const onProblem = (path: string, error: CairnError) => this.#problem(path, error);
     let turnEnds = clock.monotonic() + turnMilliseconds;
+    let lookedAt = 0;
+    let found: Slot[] = [];
     for (const entry of walk(directory, { isExcluded, onDirectory, onProblem, onWarning })) {
       const slot = this.#takeIn(entry);
-      if (slot !== undefined) yield slot;
+      if (slot !== undefined) found.push(slot);
+      if (++lookedAt % entriesBetweenLooksAtClock !== 0) continue;
+      if (found.length > 0) yield found;
+      found = [];
       if (clock.monotonic() < turnEnds) continue;
       await new Promise((resolve) => setImmediate(resolve));
       if (signal.aborted) throw new CairnError('canceled', 'canceled');
       turnEnds = clock.monotonic() + turnMilliseconds;
     }
+    yield found;
   }
 
   /** The entry as one that must be read, if it is. */
@@ -175,20 +182,22 @@ class SyncRun {
     }
   }
 
-  async *#readItems(slots: Iterable<Slot> | AsyncIterable<Slot>): AsyncGenerator<SlotItem> {
+  async *#readItems(runs: Iterable<readonly Slot[]> | AsyncIterable<readonly Slot[]>): AsyncGenerator<SlotItem> {
     const { reader, signal } = this.parts;
-    for await (const outcome of reader.read(slots, signal)) {
-      const slot = outcome.file;
-      if (outcome.error !== undefined) {
-        this.#leaveOut(slot, outcome.error);
-        continue;
+    for await (const outcomes of reader.read(runs, signal)) {
+      for (const outcome of outcomes) {
+        const slot = outcome.file;
+        if (outcome.error !== undefined) {
+          this.#leaveOut(slot, outcome.error);
+          continue;
+        }
+        const { digest, stats, bytes } = outcome;
+        this.#filesRead++;
+        const { executable, readonly } = stats;
+        slot.item = { kind: 'file', path: slot.path, digest, executable, readonly };
+        slot.stats = stats;
+        yield this.#putItem(slot, bytes);
       }
-      const { digest, stats, bytes } = outcome;
-      this.#filesRead++;
-      const { executable, readonly } = stats;
-      slot.item = { kind: 'file', path: slot.path, digest, executable, readonly };
-      slot.stats = stats;
-      yield this.#putItem(slot, bytes);
     }
   }
 
@@ -211,7 +220,7 @@ class SyncRun {
       slot,
       digest,
       open: () => {
-        this.#missing.add(hashHex(digest.hash));
+        this.#missing.add(digestKey(digest));
         return bytes ?? openFile(slot, digest);
       },
     };
@@ -244,7 +253,7 @@ class SyncRun {
       const changed = this.#changed;
       this.#changed = [];
       this.#lastRound = round === limits.syncRoundsCountMax;
-      await this.#put(this.#readItems(changed));
+      await this.#put(this.#readItems([changed]));
     }
   }
 
@@ -277,7 +286,7 @@ class SyncRun {
     const nodes: SlotItem[] = [];
     const { digest: root } = await buildTree(this.#items(), (digest, bytes) => {
       const open = () => {
-        this.#missing.add(hashHex(digest.hash));
+        this.#missing.add(digestKey(digest));
         return bytes;
       };
       nodes.push({ slot: undefined, digest, open });

@@ -7,7 +7,7 @@
 
 import type { BlobSource } from '../base/blob-store.js';
 import { concatBytes } from '../base/bytes.js';
-import { type Digest, hashHex } from '../base/digest.js';
+import { type Digest, digestKey } from '../base/digest.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { sourceError, toCairnError } from './error-codes.js';
@@ -66,6 +66,9 @@ export async function putMany<Item extends PutItem>(
   return new Put<Item>(calls, options, new Slots(await calls.concurrency())).run(items);
 }
 
+const present: PutOutcome = { status: 'present' };
+const uploaded: PutOutcome = { status: 'uploaded' };
+
 /** Items of one digest, one at least: the bytes travel once, and where one cannot be read the next is tried. */
 type Equals<Item> = readonly Item[];
 
@@ -117,13 +120,16 @@ class Put<Item extends PutItem> {
       group.map((item) => item.digest),
       this.#signal,
     );
-    const missing = new Set(wanted.map(key));
+    const missing = new Set(wanted.map(digestKey));
     const equals = new Map<string, Item[]>();
     for (const item of group) {
-      const name = key(item.digest);
-      if (!missing.has(name)) this.#settle(item, { status: 'present' });
-      else if (equals.has(name)) equals.get(name)!.push(item);
-      else equals.set(name, [item]);
+      const name = digestKey(item.digest);
+      if (!missing.has(name)) this.#settle(item, present);
+      else {
+        const others = equals.get(name);
+        if (others === undefined) equals.set(name, [item]);
+        else others.push(item);
+      }
     }
     const all = [...equals.values()];
     const isSmall = ([item]: Equals<Item>) => item!.digest.size <= limits.batchedBlobBytesMax;
@@ -151,12 +157,16 @@ class Put<Item extends PutItem> {
   async #putBatch(batch: readonly Equals<Item>[]): Promise<void> {
     const read: { readonly items: Equals<Item>; readonly blob: NamedBytes }[] = [];
     for (const items of batch) {
-      const [item, ...others] = items;
+      const item = items[0]!;
+      const { digest } = item;
       try {
-        read.push({ items, blob: { digest: item!.digest, bytes: await bytesOf(await opened(item!), item!.digest) } });
+        const source = opened(item);
+        // Waits only where it must: there are thousands of these.
+        const bytes = source instanceof Uint8Array ? checkLength(source, digest) : await bytesOf(await source, digest);
+        read.push({ items, blob: { digest, bytes } });
       } catch (error) {
-        this.#fail(item!, error);
-        await this.#putOne(others);
+        this.#fail(item, error);
+        await this.#putOne(items.slice(1));
       }
     }
     if (read.length === 0) return;
@@ -164,7 +174,8 @@ class Put<Item extends PutItem> {
       read.map(({ blob }) => blob),
       this.#signal,
     );
-    for (const [i, { items, blob }] of read.entries()) {
+    for (let i = 0; i < read.length; i++) {
+      const { items, blob } = read[i]!;
       const outcome = outcomes[i]!;
       if (outcome instanceof CairnError) {
         this.#fail(items[0]!, outcome);
@@ -176,9 +187,9 @@ class Put<Item extends PutItem> {
     }
   }
 
-  #stored([item, ...others]: Equals<Item>, existed: boolean): void {
-    this.#settle(item!, { status: existed ? 'present' : 'uploaded' });
-    for (const other of others) this.#settle(other, { status: 'present' });
+  #stored(items: Equals<Item>, existed: boolean): void {
+    this.#settle(items[0]!, existed ? present : uploaded);
+    for (let i = 1; i < items.length; i++) this.#settle(items[i]!, present);
   }
 
   /** Settles the one item, or throws what ends all. */
@@ -196,10 +207,6 @@ class Put<Item extends PutItem> {
     }
     this.options.onOutcome?.(item, outcome);
   }
-}
-
-function key(digest: Digest): string {
-  return `${hashHex(digest.hash)} ${digest.size}`;
 }
 
 /** Runs of at most `putGroupCountMax` items that end with the one that reaches `putGroupBytesMax`. */
@@ -236,13 +243,26 @@ function* inBatches<Item extends PutItem>(all: readonly Equals<Item>[]): Generat
   if (batch.length > 0) yield batch;
 }
 
-async function opened(item: PutItem): Promise<BlobSource> {
+/** At once where the item opens at once. */
+function opened(item: PutItem): BlobSource | Promise<BlobSource> {
   try {
-    const source = await item.open();
-    return source instanceof Uint8Array ? source : failingAsSource(source);
+    const source = item.open();
+    return 'then' in source ? openedLater(source) : guarded(source);
   } catch (error) {
     throw sourceError(error);
   }
+}
+
+async function openedLater(opening: Promise<BlobSource>): Promise<BlobSource> {
+  try {
+    return guarded(await opening);
+  } catch (error) {
+    throw sourceError(error);
+  }
+}
+
+function guarded(source: BlobSource): BlobSource {
+  return source instanceof Uint8Array ? source : failingAsSource(source);
 }
 
 async function* failingAsSource(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
