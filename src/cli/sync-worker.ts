@@ -52,7 +52,8 @@ export async function readFiles({ paths, sizes: expected, keepBytes }: ReadTask)
   const devices = new BigUint64Array(count);
   const executable = new Uint8Array(count);
   const readonly = new Uint8Array(count);
-  const kept = new Uint8Array(keepBytes);
+  // Not zeroed: only what was written is handed on.
+  const kept = new Uint8Array(Buffer.allocUnsafeSlow(keepBytes).buffer);
   let filled = 0;
   for (const [i, path] of paths.entries()) {
     try {

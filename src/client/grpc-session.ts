@@ -10,6 +10,7 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from 'node:http2';
+import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { codeOfHttpStatus, codeOfStatus } from './error-codes.js';
@@ -22,7 +23,10 @@ export class GrpcSession {
   #session: ClientHttp2Session | undefined;
   #failure: Error | undefined;
 
-  constructor(private readonly origin: string) {}
+  constructor(
+    private readonly origin: string,
+    private readonly clock: Clock,
+  ) {}
 
   readonly call: Call = async (method, frame, signal) => {
     if (signal?.aborted) throw new CairnError('canceled', 'canceled', { cause: signal.reason });
@@ -49,29 +53,35 @@ export class GrpcSession {
     const forget = () => {
       if (this.#session === session) this.#session = undefined;
     };
-    const pinging = setInterval(() => this.#ping(session), limits.clientPingIntervalMilliseconds).unref();
     this.#failure = undefined;
-    session.once('connect', () => session.setLocalWindowSize(limits.clientSessionWindowBytes));
+    session.once('connect', () => {
+      session.setLocalWindowSize(limits.clientSessionWindowBytes);
+      this.#watch(session);
+    });
     session.on('error', (error) => {
       this.#failure = error;
       forget();
     });
+    // The calls under way end on it; the next opens another.
     session.on('goaway', forget);
-    session.on('close', () => {
-      clearInterval(pinging);
-      forget();
-    });
+    session.on('close', forget);
     return session;
   }
 
-  /** Also amid no call, so that the next one does not meet a connection that is long dead. */
-  #ping(session: ClientHttp2Session): void {
-    if (session.connecting || session.destroyed) return;
-    const patience = setTimeout(() => {
-      session.destroy(new Error('the server does not answer'));
-    }, limits.clientPingMillisecondsMax).unref();
-    session.once('close', () => clearTimeout(patience));
-    session.ping(() => clearTimeout(patience));
+  /** Asks now and then whether the server is there, also without a call, so that the next meets no dead connection. */
+  #watch(session: ClientHttp2Session): void {
+    if (session.destroyed) return;
+    const cancelPing = this.clock.after(limits.clientPingIntervalMilliseconds, () => {
+      const cancelEnd = this.clock.after(limits.clientPingMillisecondsMax, () => {
+        session.destroy(new Error('the server does not answer'));
+      });
+      session.ping(() => {
+        cancelEnd();
+        session.off('close', cancelPing);
+        this.#watch(session);
+      });
+    });
+    session.once('close', cancelPing);
   }
 
   #exchange(

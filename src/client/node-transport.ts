@@ -2,6 +2,7 @@
 // more comes by Connect, which is loaded with the first call.
 
 import type { Transport } from '@connectrpc/connect';
+import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import type { ConnectTransport } from './connect-transport.js';
 import { type Call, GrpcSession } from './grpc-session.js';
@@ -16,10 +17,10 @@ export interface ClientTransport {
   close(): void;
 }
 
-export function openNodeTransport(url: string): ClientTransport {
+export function openNodeTransport(url: string, clock: Clock = systemClock): ClientTransport {
   const origin = checkUrl(url);
   const listeners: (() => void)[] = [];
-  const session = new GrpcSession(origin);
+  const session = new GrpcSession(origin, clock);
   let opened: Promise<ConnectTransport> | undefined;
   let isClosed = false;
   const open = async () => {
