@@ -1,7 +1,8 @@
 // Which entries of a directory stay out of its tree: patterns as in a .gitignore at its top.
 
 import { readFileSync } from 'node:fs';
-import ignore from 'ignore';
+import { createRequire } from 'node:module';
+import type Ignore from 'ignore';
 import { unreadable } from './file-chunks.js';
 
 export interface ExcludeFlags {
@@ -15,6 +16,8 @@ export function excludes({
   excludeFrom = [],
 }: ExcludeFlags): ((path: string, isDirectory: boolean) => boolean) | undefined {
   if (exclude.length === 0 && excludeFrom.length === 0) return undefined;
+  // Loaded here: most runs exclude nothing.
+  const ignore = createRequire(import.meta.url)('ignore') as typeof Ignore;
   // Names may be odd, such as '..x'; they come from a directory, so none leads out of it.
   const patterns = ignore({ ignorecase: false, allowRelativePaths: true });
   for (const file of excludeFrom) patterns.add(readPatterns(file));

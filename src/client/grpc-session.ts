@@ -165,8 +165,10 @@ function messageText(escaped: string): string {
   }
 }
 
+/** A stream says only that it was canceled; why, its cause says. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 /** The one message of an answer. */
