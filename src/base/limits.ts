@@ -35,6 +35,11 @@ export const limits = {
   groupCommitRecordsCountMax: 2048,
   /** Bytes of records waiting for a group commit; an append beyond it waits for room. */
   appendQueueBytesMax: 64 * mib,
+  /** Small blobs of one `writeMany` that are hashed and queued in one turn of the event loop: so many, or so many bytes. */
+  writeSliceCountMax: 256,
+  writeSliceBytesMax: mib,
+  /** Payloads up to here are copied next to their records' heads before they are written; larger ones go out as they are. */
+  gatheredPayloadBytesMax: 8 * kib,
   /** Bytes of waiting records at which an append that did not wait for room is refused. */
   appendQueueBytesRefused: 256 * mib,
   /** Largest meta and largest payload of a record. */

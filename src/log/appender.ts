@@ -12,7 +12,7 @@ import type { Clock } from '../base/clock.js';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
-import { encodeBatch, PendingAppend } from './append-batch.js';
+import { type AppendWitness, BatchEncoder, PendingAppend } from './append-batch.js';
 import type { FileSystem } from './file-system.js';
 import { checkNewRecord, type LogPosition, type NewRecord, type RecordPlace } from './record.js';
 import { Segment, segmentFileName } from './segment.js';
@@ -42,6 +42,7 @@ export class Appender {
   #end: LogPosition;
   #nextSegment: number;
   #rollsNext: boolean;
+  readonly #encoder = new BatchEncoder();
   #queue: PendingAppend[] = [];
   #queuedBytes = 0;
   #waiting: (() => void)[] = [];
@@ -65,16 +66,25 @@ export class Appender {
 
   append(record: NewRecord, onDurable: (place: RecordPlace) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.refuseWhenStopped();
-      checkNewRecord(record);
-      if (this.#queuedBytes >= limits.appendQueueBytesRefused) {
-        throw new CairnError('overloaded', `${this.#queuedBytes} bytes wait to be written to the log`);
-      }
-      const pending = new PendingAppend(record, onDurable, resolve, reject);
-      this.#queue.push(pending);
-      this.#queuedBytes += pending.length;
-      this.#start();
+      const durable = (_index: number, place: RecordPlace) => {
+        onDurable(place);
+        resolve();
+      };
+      this.enqueue(record, { durable, failed: (_index, error) => reject(error) }, 0);
     });
+  }
+
+  /** Throws when it does not take the record; otherwise tells the witness later, once. */
+  enqueue(record: NewRecord, witness: AppendWitness, index: number): void {
+    this.refuseWhenStopped();
+    checkNewRecord(record);
+    if (this.#queuedBytes >= limits.appendQueueBytesRefused) {
+      throw new CairnError('overloaded', `${this.#queuedBytes} bytes wait to be written to the log`);
+    }
+    const pending = new PendingAppend(record, witness, index);
+    this.#queue.push(pending);
+    this.#queuedBytes += pending.length;
+    this.#start();
   }
 
   waitForRoom(): Promise<void> {
@@ -168,7 +178,7 @@ export class Appender {
       if (this.#parts.durability === 'disk') await this.#orPoison(segment.file.sync());
       this.#refuseWhenPoisoned();
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      for (const { witness, index } of batch) witness.failed(index, error);
       return;
     }
     this.#acknowledge(segment, batch, bytes);
@@ -192,7 +202,7 @@ export class Appender {
   async #write(segment: Segment, batch: readonly PendingAppend[]): Promise<void> {
     assert(segment.saltChecksum !== undefined, 'a segment that takes records has a header');
     try {
-      await segment.file.write(encodeBatch(batch, segment, segment.saltChecksum), segment.end);
+      await segment.file.write(this.#encoder.encode(batch, segment, segment.saltChecksum), segment.end);
     } catch (error) {
       await this.#takeBack(segment);
       throw error;
@@ -213,9 +223,8 @@ export class Appender {
   #acknowledge(segment: Segment, batch: readonly PendingAppend[], bytes: number): void {
     let offset = segment.end;
     segment.end += bytes;
-    for (const { onDurable, resolve, length } of batch) {
-      onDurable({ segment: segment.id, offset, length });
-      resolve();
+    for (const { witness, index, length } of batch) {
+      witness.durable(index, { segment: segment.id, offset, length });
       offset += length;
     }
     this.#end = { segment: segment.id, offset };
@@ -275,7 +284,7 @@ export class Appender {
   #refuseQueued(): void {
     const queue = this.#queue.splice(0);
     this.#queuedBytes = 0;
-    for (const { reject } of queue) reject(this.#poison);
+    for (const { witness, index } of queue) witness.failed(index, this.#poison);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -7,6 +7,7 @@ import type { Durability } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
 import { assert, CairnError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
+import type { AppendWitness } from './append-batch.js';
 import { Appender } from './appender.js';
 import type { FileSystem } from './file-system.js';
 import type { LogPosition, NewRecord, RecordPlace, ScannedRecord } from './record.js';
@@ -15,6 +16,7 @@ import { recoverLog } from './recovery.js';
 import { type DamagedStretch, type ScanReport, scanSealed } from './scanner.js';
 import type { Segment, SegmentInfo } from './segment.js';
 
+export type { AppendWitness } from './append-batch.js';
 export type { RecordReader } from './record-reader.js';
 
 export interface LogParts {
@@ -71,7 +73,15 @@ export class Log {
     return this.#appender.append(record, onDurable);
   }
 
-  /** Resolves when the append queue has room; await it before `append`. */
+  /**
+   * The same for a record that is one of many: instead of a promise, a witness that is told later, in log order, once:
+   * `durable` or `failed`, with the index given here. Throws when the record is not taken; the witness then hears nothing.
+   */
+  enqueue(record: NewRecord, witness: AppendWitness, index: number): void {
+    this.#appender.enqueue(record, witness, index);
+  }
+
+  /** Resolves when the append queue has room; await it before `append` and `enqueue`. */
   waitForRoom(): Promise<void> {
     return this.#appender.waitForRoom();
   }

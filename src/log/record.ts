@@ -117,14 +117,21 @@ export function checksumOfSalt(salt: Uint8Array): number {
   return crc32(salt);
 }
 
-/** Scratch space: the offset as it enters a checksum. */
-const offsetBytes = new Uint8Array(8);
-const offsetView = new DataView(offsetBytes.buffer);
+/** Scratch space: the offset as it enters a checksum, with room for the rest of a small head behind it. */
+const scratch = new Uint8Array(128);
+const scratchView = new DataView(scratch.buffer);
+const offsetBytes = scratch.subarray(0, 8);
+/** Of the last small head. Most heads of a log have the same length, so that a view of it seldom has to be made. */
+let checked = offsetBytes;
 
 function headChecksum(head: Uint8Array, saltChecksum: number, offset: number): number {
-  offsetView.setUint32(0, offset % 2 ** 32, true);
-  offsetView.setUint32(4, Math.floor(offset / 2 ** 32), true);
-  return crc32(head.subarray(4), crc32(offsetBytes, saltChecksum));
+  scratchView.setUint32(0, offset % 2 ** 32, true);
+  scratchView.setUint32(4, Math.floor(offset / 2 ** 32), true);
+  const length = offsetBytes.length + head.length - 4;
+  if (length > scratch.length) return crc32(head.subarray(4), crc32(offsetBytes, saltChecksum));
+  for (let i = 4; i < head.length; i++) scratch[offsetBytes.length + i - 4] = head[i]!;
+  if (checked.length !== length) checked = scratch.subarray(0, length);
+  return crc32(checked, saltChecksum);
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {
