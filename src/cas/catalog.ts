@@ -3,7 +3,7 @@
 // so at any moment the table is what a replay of the log up to its end would give, but for deletions under way.
 // One flush at a time writes the changed rows and the log position they belong to as one synced batch.
 
-import { type BlobHash, type Digest, hashHex, toDigest } from '../base/digest.js';
+import { type BlobHash, type Digest, hashHex, hashKey, hashOfKey, toDigest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import type { LogPosition } from '../log/record.js';
 import { blobRecordBytes } from './blob-records.js';
@@ -24,7 +24,8 @@ export class Catalog {
   readonly #table: BlobTable;
   readonly #index: IndexDb;
   readonly #log: CatalogLog;
-  readonly #changed = new Map<string, BlobHash>();
+  /** Keys of hashes. */
+  #changed = new Set<string>();
   /** Rows out of sight whose tombstones are not durable yet; the index still has to say that they exist. */
   readonly #condemned = new Map<string, BlobRow>();
   #flushing: Promise<void> | undefined;
@@ -57,12 +58,12 @@ export class Catalog {
 
   /** The index may not have what the table says of this blob. */
   touch(hash: BlobHash): void {
-    this.#changed.set(hashHex(hash), hash);
+    this.#changed.add(hashKey(hash));
   }
 
   /** Says where a blob is from now on. */
   place(hash: BlobHash, row: BlobRow): void {
-    const old = this.#table.get(hash);
+    const old = this.has(hash) ? this.#table.get(hash) : undefined;
     if (old !== undefined) this.usage.removeBlob(old.segment, blobRecordBytes(old));
     this.#table.set(hash, row);
     this.usage.addBlob(row.segment, blobRecordBytes(row));
@@ -73,21 +74,21 @@ export class Catalog {
   condemn(hash: BlobHash, row: BlobRow): void {
     this.#table.delete(hash);
     this.usage.removeBlob(row.segment, blobRecordBytes(row));
-    this.#condemned.set(hashHex(hash), row);
+    this.#condemned.set(hashKey(hash), row);
   }
 
   /** The condemned blob's tombstone is durable. */
   forget(hash: BlobHash): void {
-    const hex = hashHex(hash);
-    this.#condemned.delete(hex);
-    this.#changed.set(hex, hash);
+    const key = hashKey(hash);
+    this.#condemned.delete(key);
+    this.#changed.add(key);
   }
 
   /** The condemned blob's tombstone could not be written: it is back, unless it was stored again meanwhile. */
   restore(hash: BlobHash): void {
-    const hex = hashHex(hash);
-    const row = this.#condemned.get(hex);
-    this.#condemned.delete(hex);
+    const key = hashKey(hash);
+    const row = this.#condemned.get(key);
+    this.#condemned.delete(key);
     if (row !== undefined && !this.has(hash)) this.place(hash, row);
   }
 
@@ -124,16 +125,17 @@ export class Catalog {
   async #flushOnce(): Promise<void> {
     const position = this.#log.end();
     const changes: IndexChange[] = [];
-    const written = new Map(this.#changed);
-    for (const [hex, hash] of written) {
-      changes.push({ hash, row: this.#table.get(hash) ?? this.#condemned.get(hex) });
+    const written = this.#changed;
+    for (const key of written) {
+      const hash = hashOfKey(key);
+      changes.push({ hash, row: this.#table.get(hash) ?? this.#condemned.get(key) });
     }
-    this.#changed.clear();
+    this.#changed = new Set();
     try {
       await this.#log.makeDurable();
       await this.#index.apply(changes, position);
     } catch (error) {
-      for (const [hex, hash] of written) this.#changed.set(hex, hash);
+      for (const key of written) this.#changed.add(key);
       throw error;
     }
   }
@@ -154,7 +156,9 @@ export class Catalog {
     const found = new Map<string, Digest>();
     for (const digest of await this.#listIndexed(after, limit)) found.set(hashHex(digest.hash), digest);
     const from = after === undefined ? '' : hashHex(after);
-    for (const [hex, hash] of this.#changed) {
+    for (const key of this.#changed) {
+      const hash = hashOfKey(key);
+      const hex = hashHex(hash);
       const size = this.#table.sizeOf(hash);
       if (size >= 0 && hex > from) found.set(hex, toDigest(hash, size));
     }
