@@ -6,6 +6,7 @@
 //   - all methods may be called concurrently.
 
 import type { BlobHash, Digest } from './digest.js';
+import type { CairnError } from './errors.js';
 import type { ByteRange } from './range.js';
 
 export interface BlobStat {
@@ -20,6 +21,17 @@ export interface WriteOptions {
   /** What the bytes must be. Anything else fails with `digest_mismatch` and leaves nothing behind. */
   readonly expect?: Digest | undefined;
   /** Ends the write with `canceled` and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A blob at hand under the name it must have. The bytes must not change until the write is answered. */
+export interface NamedBlob {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+export interface WriteManyOptions {
+  /** Blobs that were not on their way yet are answered with `canceled` and leave nothing behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -68,6 +80,11 @@ export interface BlobStore {
   open(hash: BlobHash): Promise<BlobHandle | undefined>;
   /** Resolves when the blob is as durable as the answer says, and visible to every later question. */
   write(source: BlobSource, options?: WriteOptions): Promise<WriteResult>;
+  /**
+   * The same for many small blobs that are at hand, each as if written alone with its digest as `expect`: one answer for
+   * each, in order, what went wrong with it included. Of equal blobs all but one existed. The caller bounds their bytes.
+   */
+  writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]>;
   /** One answer for each hash, in order: was it there? An open handle stays readable. */
   delete(hashes: readonly BlobHash[]): Promise<boolean[]>;
   /** In order of hash; fewer than `limit` means the end. */

@@ -10,7 +10,9 @@ import type {
   BlobStore,
   Durability,
   ListOptions,
+  NamedBlob,
   StoreUsage,
+  WriteManyOptions,
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
@@ -20,6 +22,7 @@ import { limits } from '../base/limits.js';
 import { digestBlob } from '../blake3/hasher.js';
 import type { Log, RecordReader } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
+import { BatchWriter } from './batch-writer.js';
 import { emptyHandle, LargeHandle, PackedHandle } from './blob-handles.js';
 import {
   blobRecordBytes,
@@ -123,6 +126,27 @@ export class LocalStore implements BlobStore {
     this.#refuseWhenClosed();
     this.#parts.poison.refuse();
     const writing = this.#write(source, options);
+    this.#writes.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writes.delete(writing);
+    }
+  }
+
+  async writeMany(
+    blobs: readonly NamedBlob[],
+    { signal }: WriteManyOptions = {},
+  ): Promise<(WriteResult | CairnError)[]> {
+    this.#refuseWhenClosed();
+    const parts = {
+      ...this.#parts,
+      commits: this.commits,
+      signal,
+      appear: (digest: Digest, place: RecordPlace) => this.#appear(digest, place, false),
+      writeOne: ({ digest, bytes }: NamedBlob) => this.#write(bytes, { expect: digest, signal }),
+    };
+    const writing = new BatchWriter(parts, blobs).run();
     this.#writes.add(writing);
     try {
       return await writing;

@@ -6,7 +6,9 @@ import type {
   BlobStat,
   BlobStore,
   ListOptions,
+  NamedBlob,
   StoreUsage,
+  WriteManyOptions,
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
@@ -15,6 +17,7 @@ import { type BlobHash, type Digest, emptyDigest, hashHex } from '../base/digest
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
+import { writeEach } from '../base/write-each.js';
 import { digestBlob } from '../blake3/hasher.js';
 import { Interruptible } from './interruptible.js';
 import { checkExpected, refuseWhenCanceled } from './write-checks.js';
@@ -64,6 +67,11 @@ export class MemoryStore implements BlobStore {
     } finally {
       this.#writes.delete(write);
     }
+  }
+
+  async writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]> {
+    this.#refuseWhenClosed();
+    return writeEach(this, blobs, options);
   }
 
   async #write(source: BlobSource, { expect, signal }: WriteOptions): Promise<WriteResult> {

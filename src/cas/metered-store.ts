@@ -7,21 +7,24 @@ import type {
   BlobStat,
   BlobStore,
   ListOptions,
+  NamedBlob,
   StoreUsage,
+  WriteManyOptions,
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
 import type { BlobHash, Digest } from '../base/digest.js';
-import { type ErrorCode, errorCode } from '../base/errors.js';
+import { CairnError, type ErrorCode, errorCode } from '../base/errors.js';
 import type { ByteRange } from '../base/range.js';
 
 export interface StoreOperation {
-  readonly name: 'stat' | 'open' | 'read' | 'write' | 'delete' | 'list' | 'usage';
+  readonly name: 'stat' | 'open' | 'read' | 'write' | 'write_many' | 'delete' | 'list' | 'usage';
   /** From the call to its answer, by the monotonic clock; a write's time includes waiting for its source. */
   readonly milliseconds: number;
+  /** Of many blobs written, the first failure's. */
   readonly outcome: ErrorCode | 'ok';
-  /** Bytes of blobs carried: what a read answered, the size of a blob written; 0 for everything else and on failure. */
+  /** Bytes of blobs carried: what a read answered, the sizes of blobs written; 0 for everything else and on failure. */
   readonly bytes: number;
 }
 
@@ -39,7 +42,12 @@ export class MeteredStore implements BlobStore {
     this.#parts = parts;
   }
 
-  async #metered<T>(name: StoreOperation['name'], run: () => Promise<T>, bytesOf: (answer: T) => number): Promise<T> {
+  async #metered<T>(
+    name: StoreOperation['name'],
+    run: () => Promise<T>,
+    bytesOf: (answer: T) => number,
+    outcomeOf: (answer: T) => StoreOperation['outcome'] = () => 'ok',
+  ): Promise<T> {
     const { clock, observe } = this.#parts;
     const start = clock.monotonic();
     let answer: T;
@@ -49,7 +57,7 @@ export class MeteredStore implements BlobStore {
       observe({ name, milliseconds: clock.monotonic() - start, outcome: errorCode(error), bytes: 0 });
       throw error;
     }
-    observe({ name, milliseconds: clock.monotonic() - start, outcome: 'ok', bytes: bytesOf(answer) });
+    observe({ name, milliseconds: clock.monotonic() - start, outcome: outcomeOf(answer), bytes: bytesOf(answer) });
     return answer;
   }
 
@@ -74,6 +82,15 @@ export class MeteredStore implements BlobStore {
       'write',
       () => this.#parts.store.write(source, options),
       (result) => result.digest.size,
+    );
+  }
+
+  writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]> {
+    return this.#metered(
+      'write_many',
+      () => this.#parts.store.writeMany(blobs, options),
+      (answers) => answers.reduce((sum, answer) => (answer instanceof CairnError ? sum : sum + answer.digest.size), 0),
+      (answers) => answers.find((answer) => answer instanceof CairnError)?.code ?? 'ok',
     );
   }
 

@@ -14,7 +14,9 @@ import type {
   BlobStat,
   BlobStore,
   ListOptions,
+  NamedBlob,
   StoreUsage,
+  WriteManyOptions,
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
@@ -46,6 +48,19 @@ export class VerifyingStore implements BlobStore {
     } finally {
       witness.discard();
     }
+  }
+
+  async writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]> {
+    const answers = await this.#store.writeMany(blobs, options);
+    return answers.map((answer, index) => {
+      if (answer instanceof CairnError) return answer;
+      try {
+        checkSame('a write', digestBlob(blobs[index]!.bytes), answer.digest);
+        return answer;
+      } catch (error) {
+        return error as CairnError;
+      }
+    });
   }
 
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {

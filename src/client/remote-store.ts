@@ -10,7 +10,9 @@ import type {
   BlobStore,
   Durability,
   ListOptions,
+  NamedBlob,
   StoreUsage,
+  WriteManyOptions,
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
@@ -18,6 +20,7 @@ import { concatBytes } from '../base/bytes.js';
 import { type BlobHash, type Digest, toDigest } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { writeEach } from '../base/write-each.js';
 import type { CairnClient } from './cairn-client.js';
 
 export interface RemoteStoreParts {
@@ -73,6 +76,11 @@ export class RemoteStore implements BlobStore {
     } finally {
       this.#writes.delete(write);
     }
+  }
+
+  async writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]> {
+    this.#refuseWhenClosed();
+    return writeEach(this, blobs, options);
   }
 
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {

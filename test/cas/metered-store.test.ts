@@ -57,6 +57,19 @@ describe('MeteredStore', () => {
     ]);
   });
 
+  it('reports many blobs written together as one operation', async () => {
+    const { subject, seen } = metered();
+    const blob = { digest: digestBlob(bytes), bytes };
+    const wrong = { digest: blob.digest, bytes: bytes.subarray(1) };
+    await subject.writeMany([blob, blob]);
+    await subject.writeMany([blob, wrong]);
+    const report = { name: 'write_many', milliseconds: 5 };
+    expect(seen).toEqual([
+      { ...report, outcome: 'ok', bytes: 200 },
+      { ...report, outcome: 'digest_mismatch', bytes: 100 },
+    ]);
+  });
+
   it('reports the code of what failed, and lets the error out', async () => {
     const { subject, seen } = metered();
     const wrong = digestBlob(new Uint8Array(3));

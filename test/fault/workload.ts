@@ -44,6 +44,7 @@ async function act(life: Life): Promise<void> {
   const { random, machine, ledger } = life;
   await loiter(random);
   const dice = random.below(100);
+  if (dice < 10) return writeMany(life);
   if (dice < 40) return write(life, random.below(blobs.length));
   if (dice < 70) return remove(life);
   if (dice < 80) return read(life, random.pick(blobs));
@@ -86,6 +87,30 @@ async function write(life: Life, index: number): Promise<void> {
     if (errorCode(error) === 'digest_mismatch' && wrong) return end('nothing happened');
     end('refused');
     life.onRefused(error);
+  }
+}
+
+async function writeMany({ machine, ledger, random, onRefused }: Life): Promise<void> {
+  const chosen = Array.from({ length: random.between(1, 8) }, () => random.below(blobs.length));
+  const named = chosen.map((index) => {
+    const { bytes, digest } = blobs[index]!;
+    const wrong = bytes.length > 0 && random.chance(0.05);
+    return { digest, bytes: wrong ? bytes.subarray(1) : bytes, wrong };
+  });
+  const ends = chosen.map((index) => ledger.begin(index, 'present'));
+  try {
+    const answers = await machine.store.writeMany(named);
+    for (const [i, answer] of answers.entries()) {
+      if (!(answer instanceof Error)) ends[i]!('acknowledged');
+      else if (named[i]!.wrong && errorCode(answer) === 'digest_mismatch') ends[i]!('nothing happened');
+      else {
+        ends[i]!('refused');
+        onRefused(answer);
+      }
+    }
+  } catch (error) {
+    for (const end of ends) end('refused');
+    onRefused(error);
   }
 }
 

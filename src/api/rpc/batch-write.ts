@@ -1,13 +1,13 @@
-// BlobService.BatchWrite: many small blobs in one message, each with its own fate. All are written at once, so that they
-// share group commits; the message bounds their bytes.
+// BlobService.BatchWrite: many small blobs in one message, each with its own fate. The store takes all at once, so that
+// they share group commits; the message bounds their bytes.
 
-import type { BlobStore } from '../../base/blob-store.js';
+import type { BlobStore, NamedBlob } from '../../base/blob-store.js';
+import type { Digest } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import type { BatchWriteRequest } from '../../gen/cairn/v1/blob_service_pb.js';
+import type { BatchWriteRequest, BatchWriteRequest_Item } from '../../gen/cairn/v1/blob_service_pb.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import type { BatchCall } from './batch-call.js';
-import { concurrently } from './concurrently.js';
 import { digestKey, fromDigestMessage } from './digest-message.js';
 import { type ItemStatus, itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
@@ -19,8 +19,8 @@ interface WrittenItem {
 }
 
 /**
- * `too_large` for more than `batchItemsCountMax` items or `batchWriteAcceptedBytesMax` bytes; everything else is the
- * status of an item. A blob that is there already is a success.
+ * `too_large` for more than `batchItemsCountMax` items or `batchWriteAcceptedBytesMax` bytes, `unavailable` when the store
+ * is closed; everything else is the status of an item. A blob that is there already is a success.
  */
 export async function batchWrite(
   store: BlobStore,
@@ -32,23 +32,42 @@ export async function batchWrite(
   if (bytes > limits.batchWriteAcceptedBytesMax) {
     throw new CairnError('too_large', `${bytes} bytes in one batch, at most ${limits.batchWriteAcceptedBytesMax}`);
   }
-  /** Blobs that this call brought: of two equal items neither was there before. */
+  const named = items.map(toNamedBlob);
+  const blobs = named.filter((blob) => !(blob instanceof CairnError)) as NamedBlob[];
+  const answers = await store.writeMany(blobs, { signal });
+  const canceled = signal.aborted && answers.find((answer) => answer instanceof CairnError);
+  if (canceled) throw canceled;
+  const wasThere = presenceBefore(answers);
+  let next = 0;
+  return {
+    items: items.map(({ digest: message }, index) => {
+      const refused = named[index] instanceof CairnError ? named[index] : undefined;
+      const answer = refused ?? answers[next++]!;
+      const digest = message && { digest: message };
+      if (answer instanceof CairnError) return { ...digest, status: itemFailure(answer, errors), existed: false };
+      return { ...digest, status: itemSuccess, existed: answer.existed && wasThere(answer.digest) };
+    }),
+  };
+}
+
+function toNamedBlob({ digest: message, data }: BatchWriteRequest_Item): NamedBlob | CairnError {
+  try {
+    const digest = fromDigestMessage(message);
+    if (digest.size === data.length) return { digest, bytes: data };
+    return new CairnError('digest_mismatch', `expected ${digest.size} bytes, got ${data.length}`);
+  } catch (error) {
+    if (error instanceof CairnError) return error;
+    throw error;
+  }
+}
+
+/** Whether a blob that existed was there before the call: of two equal items neither was. */
+function presenceBefore(answers: Awaited<ReturnType<BlobStore['writeMany']>>): (digest: Digest) => boolean {
+  const existed = (answer: (typeof answers)[number]) => !(answer instanceof CairnError) && answer.existed;
+  if (!answers.some(existed) || answers.every(existed)) return () => true;
   const brought = new Set<string>();
-  const written = await concurrently(items, limits.batchItemsCountMax, signal, async ({ digest: message, data }) => {
-    const named = message && { digest: message };
-    try {
-      const digest = fromDigestMessage(message);
-      if (digest.size !== data.length) {
-        throw new CairnError('digest_mismatch', `expected ${digest.size} bytes, got ${data.length}`);
-      }
-      const { existed } = await store.write(data, { expect: digest, signal });
-      const key = digestKey(digest);
-      if (!existed) brought.add(key);
-      return { ...named, key, status: itemSuccess, existed };
-    } catch (error) {
-      if (signal.aborted) throw error;
-      return { ...named, key: '', status: itemFailure(error, errors), existed: false };
-    }
-  });
-  return { items: written.map(({ key, ...item }) => ({ ...item, existed: item.existed && !brought.has(key) })) };
+  for (const answer of answers) {
+    if (!(answer instanceof CairnError) && !answer.existed) brought.add(digestKey(answer.digest));
+  }
+  return (digest) => !brought.has(digestKey(digest));
 }

@@ -1,6 +1,8 @@
 // How one item of a batch fared: gRPC status codes, which Connect's are as well, with a short message.
 
+import { create } from '@bufbuild/protobuf';
 import { limits } from '../../base/limits.js';
+import { ItemStatusSchema } from '../../gen/cairn/v1/blob_service_pb.js';
 import { type ErrorContext, toConnectError } from '../error-map.js';
 
 export interface ItemStatus {
@@ -8,7 +10,8 @@ export interface ItemStatus {
   readonly message: string;
 }
 
-export const itemSuccess: ItemStatus = { code: 0, message: '' };
+/** One message for all, so that none has to be made for each item. */
+export const itemSuccess: ItemStatus = create(ItemStatusSchema);
 
 /** Logs what is this server's fault, as `toConnectError` does. */
 export function itemFailure(error: unknown, context: ErrorContext): ItemStatus {
