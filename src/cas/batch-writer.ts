@@ -70,24 +70,30 @@ export class BatchWriter implements AppendWitness {
     for (let bytes = 0; index < end && bytes < limits.writeSliceBytesMax; index++) {
       const blob = this.#blobs[index]!;
       bytes += blob.bytes.length;
-      if (blob.bytes.length > limits.packedBlobBytesMax) this.#writeOther(index, blob);
-      else this.#beginSmall(index, blob);
+      this.#begin(index, blob);
     }
     return index;
   }
 
-  #beginSmall(index: number, blob: NamedBlob): void {
-    const { log, catalog, commits, poison, signal } = this.#parts;
-    let digest: Digest;
+  #begin(index: number, blob: NamedBlob): void {
+    const { poison, signal } = this.#parts;
     try {
       refuseWhenCanceled(signal);
       poison.refuse();
-      digest = digestBlob(blob.bytes);
+      if (blob.bytes.length > limits.packedBlobBytesMax) {
+        this.#writeOther(index, blob);
+        return;
+      }
+      const digest = digestBlob(blob.bytes);
       checkExpected(blob.digest, digest);
+      this.#beginSmall(index, blob, digest);
     } catch (error) {
       this.#refuse(index, error);
-      return;
     }
+  }
+
+  #beginSmall(index: number, blob: NamedBlob, digest: Digest): void {
+    const { log, catalog, commits } = this.#parts;
     const existed = digest.size === 0 || catalog.has(digest.hash);
     if (!existed && !commits.tryBegin(digest.hash)) {
       this.#writeOther(index, blob);

@@ -3,6 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { CairnError } from '../../src/base/errors.js';
+import { limits } from '../../src/base/limits.js';
+import { digestBlob } from '../../src/blake3/hasher.js';
 import type { OpenFile } from '../../src/log/file-system.js';
 import { FaultFileSystem } from '../support/fault-file-system.js';
 import { seededRandom } from '../support/random.js';
@@ -109,4 +111,55 @@ it('compaction removes no segment that a delete under way may give back', async 
   expect(machine.reports.filter(({ level }) => level === 'error')).toEqual([]);
   await expectThere(machine, victim);
   await expectThere(await restart(disk), victim);
+});
+
+it('tells each of many blobs what became of it when the disk is full for some of them', async () => {
+  const { fs, disk, machine } = await startGated();
+  const random = seededRandom(3);
+  const many = Array.from({ length: limits.writeSliceCountMax + 30 }, () => {
+    const bytes = random.bytes(100);
+    return { digest: digestBlob(bytes), bytes };
+  });
+  await writeAll(machine, [a]);
+  const open = fs.shut(new CairnError('no_space', 'the disk is full'));
+  fs.waiting = 0;
+  const writing = machine.store.writeMany(many);
+  // Somebody else brings one of the blobs that are going to fail: it waits, and then does better.
+  await until(() => fs.waiting > 0);
+  const beside = machine.store.write(many[0]!.bytes);
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
+  open();
+  const answers = await writing;
+  expect((await beside).existed).toBe(false);
+  const failed = answers.filter((answer) => answer instanceof CairnError);
+  expect(new Set(failed.map(({ code }) => code))).toEqual(new Set(['no_space']));
+  // One commit was refused, the first.
+  expect(failed.length).toBeLessThanOrEqual(limits.writeSliceCountMax);
+  expect(answers.slice(failed.length).some((answer) => answer instanceof CairnError)).toBe(false);
+  const want = many.map((_, i) => (i === 0 || i >= failed.length ? { size: 100 } : undefined));
+  const hashes = many.map(({ digest }) => digest.hash);
+  expect(await machine.store.stat(hashes)).toEqual(want);
+  expect(await (await restart(disk)).store.stat(hashes)).toEqual(want);
+});
+
+it('keeps what many blobs bring while deletes of the same are under way', async () => {
+  const { fs, disk, machine } = await startGated();
+  await writeAll(machine, [a, b, c]);
+  const open = fs.shut();
+  fs.waiting = 0;
+  const deleting = machine.store.delete([a, b].map(({ digest }) => digest.hash));
+  await until(() => fs.waiting > 0);
+  const writing = machine.store.writeMany([a, b, c]);
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
+  open();
+  expect(await deleting).toEqual([true, true]);
+  expect((await writing).map((answer) => !(answer instanceof CairnError) && answer.existed)).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  for (const blob of [a, b, c]) {
+    await expectThere(machine, blob);
+    await expectThere(await restart(disk), blob);
+  }
 });

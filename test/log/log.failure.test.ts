@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { CairnError } from '../../src/base/errors.js';
+import { CairnError, errorCode } from '../../src/base/errors.js';
 import type { OpenFile } from '../../src/log/file-system.js';
+import type { RecordPlace } from '../../src/log/record.js';
 import { FaultFileSystem, type Operation } from '../support/fault-file-system.js';
 import { append, idsOf, numbered, openLog, payloadOf, readPayload, segmentPath } from './harness.js';
 
@@ -94,6 +95,31 @@ describe('a failed write', () => {
       await again.log.close();
     },
   );
+
+  it('is told to the witness of each record it befell, as a success is, in order', async () => {
+    const fs = new DeceitfulFileSystem();
+    const { log } = await openLog(fs);
+    await append(log, numbered(0));
+    const told: string[] = [];
+    const witness = (name: string) => ({
+      durable: (index: number, { segment }: RecordPlace) => void told.push(`${name} ${index} in ${segment}`),
+      failed: (index: number, error: unknown) => void told.push(`${name} ${index} ${errorCode(error)}`),
+    });
+    fs.failsNextWrite = true;
+    log.enqueue(numbered(1, 9000), witness('first'), 7);
+    log.enqueue(numbered(2), witness('first'), 8);
+    await expect(append(log, numbered(3))).rejects.toMatchObject({ code: 'no_space' });
+    log.enqueue(numbered(4), witness('second'), 0);
+    log.enqueue(numbered(5, 9000), witness('second'), 1);
+    await append(log, numbered(6));
+    expect(told).toEqual(['first 7 no_space', 'first 8 no_space', 'second 0 in 1', 'second 1 in 1']);
+    await log.close();
+    expect(() => log.enqueue(numbered(7), witness('third'), 0)).toThrow(
+      expect.objectContaining({ code: 'unavailable' }),
+    );
+    expect(told).toHaveLength(4);
+    expect(idsOf((await openLog(fs)).visited)).toEqual([0, 4, 5, 6]);
+  });
 
   it('stays forgotten when the segment that knew the end is removed', async () => {
     const fs = new DeceitfulFileSystem();
