@@ -5,12 +5,12 @@ import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, formatHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import type { BatchReadRequest } from '../../gen/cairn/v1/blob_service_pb.js';
+import type { BatchReadRequest, ItemStatus } from '../../gen/cairn/v1/blob_service_pb.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import type { BatchCall } from './batch-call.js';
 import { concurrently } from './concurrently.js';
 import { fromDigestMessage } from './digest-message.js';
-import { type ItemStatus, itemFailure, itemSuccess } from './item-status.js';
+import { itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
 
 interface ReadItem {

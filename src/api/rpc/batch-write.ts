@@ -5,18 +5,16 @@ import type { BlobStore, NamedBlob } from '../../base/blob-store.js';
 import type { Digest } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import type { BatchWriteRequest, BatchWriteRequest_Item } from '../../gen/cairn/v1/blob_service_pb.js';
-import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
+import type {
+  BatchWriteRequest,
+  BatchWriteRequest_Item,
+  BatchWriteResponse_Item,
+  ItemStatus,
+} from '../../gen/cairn/v1/blob_service_pb.js';
 import type { BatchCall } from './batch-call.js';
 import { digestKey, fromDigestMessage } from './digest-message.js';
-import { type ItemStatus, itemFailure, itemSuccess } from './item-status.js';
+import { itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
-
-interface WrittenItem {
-  readonly digest?: DigestMessage;
-  readonly status: ItemStatus;
-  readonly existed: boolean;
-}
 
 /**
  * `too_large` for more than `batchItemsCountMax` items or `batchWriteAcceptedBytesMax` bytes, `unavailable` when the store
@@ -26,7 +24,7 @@ export async function batchWrite(
   store: BlobStore,
   { items }: BatchWriteRequest,
   { signal, errors }: BatchCall,
-): Promise<{ items: WrittenItem[] }> {
+): Promise<{ items: BatchWriteResponse_Item[] }> {
   refuseTooMany(items.length, limits.batchItemsCountMax, 'items');
   const bytes = items.reduce((sum, { data }) => sum + data.length, 0);
   if (bytes > limits.batchWriteAcceptedBytesMax) {
@@ -40,14 +38,23 @@ export async function batchWrite(
   const wasThere = presenceBefore(answers);
   let next = 0;
   return {
-    items: items.map(({ digest: message }, index) => {
+    items: items.map(({ digest }, index) => {
       const refused = named[index] instanceof CairnError ? named[index] : undefined;
       const answer = refused ?? answers[next++]!;
-      const digest = message && { digest: message };
-      if (answer instanceof CairnError) return { ...digest, status: itemFailure(answer, errors), existed: false };
-      return { ...digest, status: itemSuccess, existed: answer.existed && wasThere(answer.digest) };
+      if (answer instanceof CairnError) return writtenItem(digest, itemFailure(answer, errors), false);
+      return writtenItem(digest, itemSuccess, answer.existed && wasThere(answer.digest));
     }),
   };
+}
+
+/** A message as `create` would make it, at a fraction of the time. */
+function writtenItem(
+  digest: BatchWriteResponse_Item['digest'],
+  status: ItemStatus,
+  existed: boolean,
+): BatchWriteResponse_Item {
+  const item = { $typeName: 'cairn.v1.BatchWriteResponse.Item', status, existed } as const;
+  return digest === undefined ? item : { ...item, digest };
 }
 
 function toNamedBlob({ digest: message, data }: BatchWriteRequest_Item): NamedBlob | CairnError {
