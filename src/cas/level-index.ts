@@ -4,7 +4,7 @@
 import { access, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
-import type { BlobHash } from '../base/digest.js';
+import { type BlobHash, hashKey } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { LogPosition } from '../log/record.js';
@@ -99,9 +99,9 @@ export class LevelIndex implements IndexDb {
       const step = changes.slice(i, i + limits.indexStepRowsMax);
       const keys = step.map(({ hash }) => encodeRowKey(hash));
       const stored = await this.#db.getMany(keys);
-      for (const [k, { row }] of step.entries()) {
+      for (const [k, { hash, row }] of step.entries()) {
         const key = keys[k]!;
-        const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+        const name = hashKey(hash);
         const old = inBatch.has(name) ? inBatch.get(name) : stored[k];
         const value = row && encodeRow(key, row);
         count += (value === undefined ? 0 : 1) - (old === undefined ? 0 : 1);
