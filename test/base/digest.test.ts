@@ -6,7 +6,9 @@ import {
   formatHash,
   hashesEqual,
   hashHex,
+  hashKey,
   hashLength,
+  hashOfKey,
   parseHash,
   toDigest,
   toHash,
@@ -107,6 +109,17 @@ describe('hashesEqual', () => {
       other[bit >> 3]! ^= 1 << (bit & 7);
       expect(hashesEqual(hash, other)).toBe(false);
       expect(hashesEqual(other, hash)).toBe(false);
+    }
+  });
+});
+
+describe('hashKey', () => {
+  it('has a character for each byte, and comes back as the hash', () => {
+    const random = seededRandom(testSeed('keys of hashes'));
+    for (let round = 0; round < 100; round++) {
+      const hash = hashBytes(random.bytes(9));
+      expect(hashKey(hash)).toBe(Buffer.from(hash).toString('latin1'));
+      expect(hashesEqual(hashOfKey(hashKey(hash)), hash)).toBe(true);
     }
   });
 });

@@ -163,3 +163,13 @@ it('keeps what many blobs bring while deletes of the same are under way', async 
     await expectThere(await restart(disk), blob);
   }
 });
+
+it('answers for no blob of many when a sync has failed, not even for one that was there', async () => {
+  const { fs, machine } = await startGated();
+  const big = blobs.find(({ digest }) => digest.size > limits.packedBlobBytesMax)!;
+  await writeAll(machine, [a, big]);
+  fs.inject = ({ name }) => (name === 'sync' ? 'io_error' : undefined);
+  await expect(machine.store.write(b.bytes)).rejects.toMatchObject({ code: 'storage' });
+  const answers = await machine.store.writeMany([a, big, c]);
+  expect(answers).toEqual(Array(3).fill(expect.objectContaining({ code: 'storage' })));
+});
