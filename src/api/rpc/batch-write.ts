@@ -2,7 +2,7 @@
 // they share group commits; the message bounds their bytes.
 
 import type { BlobStore, NamedBlob } from '../../base/blob-store.js';
-import type { Digest } from '../../base/digest.js';
+import { type Digest, digestKey } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type {
@@ -12,7 +12,7 @@ import type {
   ItemStatus,
 } from '../../gen/cairn/v1/blob_service_pb.js';
 import type { BatchCall } from './batch-call.js';
-import { digestKey, fromDigestMessage } from './digest-message.js';
+import { fromDigestMessage } from './digest-message.js';
 import { itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
 

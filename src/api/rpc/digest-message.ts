@@ -14,9 +14,3 @@ export function fromDigestMessage(message: DigestMessage | undefined): Digest {
 export function toDigestMessage(digest: Digest): MessageInitShape<typeof DigestSchema> {
   return { sizeBytes: BigInt(digest.size), blake3: digest.hash };
 }
-
-/** A key for Maps and Sets: equal exactly for equal digests. */
-export function digestKey(digest: Digest): string {
-  const { buffer, byteOffset, length } = digest.hash;
-  return Buffer.from(buffer, byteOffset, length).toString('latin1') + digest.size;
-}

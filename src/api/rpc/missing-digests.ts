@@ -3,11 +3,12 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobStore } from '../../base/blob-store.js';
+import { digestKey } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import { concurrently } from './concurrently.js';
-import { digestKey, fromDigestMessage } from './digest-message.js';
+import { fromDigestMessage } from './digest-message.js';
 
 export interface MissingDigestsParts {
   readonly store: BlobStore;

@@ -2,7 +2,7 @@
 // after a path, so they cost the same wherever they begin.
 
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import { type Digest, hashesEqual, hashHex, toHash } from '../../base/digest.js';
+import { type Digest, digestKey, hashesEqual, hashHex, toHash } from '../../base/digest.js';
 import { limits } from '../../base/limits.js';
 import {
   type CheckTreeRequest,
@@ -17,7 +17,7 @@ import { TreeReader } from '../../tree/tree-reader.js';
 import { missingTreeBlobs } from '../missing-tree-blobs.js';
 import { callNodes } from '../tree-nodes.js';
 import { answersInJson } from './batch-call.js';
-import { digestKey, toDigestMessage } from './digest-message.js';
+import { toDigestMessage } from './digest-message.js';
 import { pageCount } from './page-count.js';
 import { decodePageToken, encodePageToken } from './page-token.js';
 import type { RpcParts } from './rpc-parts.js';
