@@ -6,7 +6,7 @@ import type { NodeRequest } from './request-listener.js';
 const bareIpv6 = /^([0-9a-f]*:[0-9a-f:.]*):(\d+)$/i;
 
 /** Puts the brackets into `:authority` and Host where they are missing. */
-export function mendAuthority({ headers }: NodeRequest): void {
+export function mendAuthority({ headers }: Pick<NodeRequest, 'headers'>): void {
   for (const name of [':authority', 'host']) {
     const value = headers[name];
     if (typeof value === 'string' && bareIpv6.test(value)) headers[name] = value.replace(bareIpv6, '[$1]:$2');

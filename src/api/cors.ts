@@ -2,10 +2,17 @@
 // answer headers they may read. Nobody, unless configured.
 
 import { cors as connectCors } from '@connectrpc/connect';
-import type { NodeRequest, NodeResponse } from './request-listener.js';
+import type { NodeRequest } from './request-listener.js';
 
 /** Adds the headers a browser asks for. True when it was a pre-flight, which is answered then. */
-export type Cors = (request: NodeRequest, response: NodeResponse) => boolean;
+export type Cors = (request: Pick<NodeRequest, 'headers' | 'method'>, response: CorsAnswer) => boolean;
+
+/** The part of a response that is used here. */
+export interface CorsAnswer {
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number): unknown;
+  end(): unknown;
+}
 
 const allowedMethods = [...new Set([...connectCors.allowedMethods, 'GET', 'HEAD', 'PUT', 'POST', 'DELETE'])].join(', ');
 

@@ -1,12 +1,14 @@
 // The way every request takes, whatever it asks for: guard, cross-origin headers, permission to send a body, then RPC,
 // then REST.
 
+import type { IncomingHttpHeaders } from 'node:http2';
 import { CairnError } from '../base/errors.js';
 import { mendAuthority } from './authority.js';
 import type { Cors } from './cors.js';
 import type { Guard } from './guard.js';
 import type { HttpFace } from './http/http-handler.js';
-import type { RequestListener } from './request-listener.js';
+import type { RequestListener, RequestListeners, StreamListener } from './request-listener.js';
+import type { Lane } from './rpc/lane/lane.js';
 import type { ServingStatus } from './rpc/serving-state.js';
 
 export interface FrontParts {
@@ -15,19 +17,21 @@ export interface FrontParts {
   readonly cors: Cors;
   /** Undefined on a port without RPC, where their paths are unknown ones. */
   readonly rpc: ((fallback: RequestListener) => RequestListener) | undefined;
+  /** Undefined where the stock handler serves every call. */
+  readonly lane: Lane | undefined;
   readonly http: HttpFace;
   /** On a port for RPC alone everything else is `not_found`. */
   readonly servesHttp: boolean;
   readonly serving: { readonly status: ServingStatus };
 }
 
-export function createFront({ guard, cors, rpc, http, servesHttp, serving }: FrontParts): RequestListener {
+export function createFront({ guard, cors, rpc, lane, http, servesHttp, serving }: FrontParts): RequestListeners {
   const fallback: RequestListener = servesHttp
     ? http.handler
     : (request, response) => http.refuse(request, response, new CairnError('not_found', 'this port serves RPC alone'));
   const handler = rpc?.(fallback) ?? fallback;
 
-  return (request, response) => {
+  const answer: RequestListener = (request, response) => {
     // The client should take its next request to a server that stays.
     if (serving.status === 'draining' && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
     mendAuthority(request);
@@ -41,4 +45,31 @@ export function createFront({ guard, cors, rpc, http, servesHttp, serving }: Fro
     if (request.headers.expect !== undefined && !http.owns(request.url ?? '')) response.writeContinue();
     handler(request, response);
   };
+
+  /** The same way, for calls that the lane takes before they become requests. Who is refused is refused above. */
+  const answerOnLane: StreamListener = (stream, headers) => {
+    if (lane === undefined || !lane.wantsStream(headers)) return false;
+    mendAuthority({ headers });
+    if (guard?.({ headers }) !== undefined) return false;
+    lane.answerStream(stream, headers, corsHeaders(cors, headers));
+    return true;
+  };
+
+  return { handler: answer, streams: answerOnLane };
+}
+
+function corsHeaders(cors: Cors, headers: IncomingHttpHeaders): Record<string, string> {
+  const extra: Record<string, string> = {};
+  cors(
+    { headers, method: 'POST' },
+    {
+      setHeader: (name, value) => {
+        extra[name] = value;
+      },
+      // Only a pre-flight, which is no POST, is answered there.
+      writeHead: () => {},
+      end: () => {},
+    },
+  );
+  return extra;
 }

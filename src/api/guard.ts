@@ -15,7 +15,7 @@ export interface GuardParts {
 }
 
 /** Says why a request to a loopback server is refused (`permission_denied`), or undefined for a good one. */
-export type Guard = (request: NodeRequest) => CairnError | undefined;
+export type Guard = (request: Pick<NodeRequest, 'headers'>) => CairnError | undefined;
 
 export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard {
   const ours = new Set(allowedHosts.map((host) => host.toLowerCase()));

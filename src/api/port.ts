@@ -10,11 +10,14 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
-import type { RequestListener } from './request-listener.js';
+import type { RequestListeners } from './request-listener.js';
+import { dispatchStreams } from './stream-dispatch.js';
 
 export interface PortParts {
   /** Answers every request of both HTTP versions, also those that wait for `100 Continue` before they send a body. */
-  readonly handler: RequestListener;
+  readonly handler: RequestListeners['handler'];
+  /** Asked first about every stream of HTTP/2. */
+  readonly streams?: RequestListeners['streams'] | undefined;
   readonly clock: Clock;
   /** Time for the first bytes; by default the limit. */
   readonly firstBytesMilliseconds?: number | undefined;
@@ -100,6 +103,7 @@ function createInnerHttp2(parts: PortParts): Http2Server {
     parts.handler,
   );
   server.on('checkContinue', parts.handler);
+  if (parts.streams !== undefined) dispatchStreams(server, parts.streams);
   server.on('session', (session) => session.setLocalWindowSize(limits.sessionWindowBytes));
   return server;
 }

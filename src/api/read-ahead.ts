@@ -11,11 +11,11 @@ export type Part = Uint8Array | ByteRange;
 export class ReadAhead {
   readonly #handle: BlobHandle;
   readonly #pieces: Iterator<Part>;
-  readonly #signal: AbortSignal;
+  readonly #signal: Pick<AbortSignal, 'aborted'>;
   #ahead: Promise<Uint8Array> | undefined;
 
   /** Starts reading. The handle stays the caller's, who may close it after `settle`. */
-  constructor(handle: BlobHandle, parts: readonly Part[], signal: AbortSignal) {
+  constructor(handle: BlobHandle, parts: readonly Part[], signal: Pick<AbortSignal, 'aborted'>) {
     this.#handle = handle;
     this.#signal = signal;
     this.#pieces = cut(parts);

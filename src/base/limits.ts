@@ -192,6 +192,8 @@ export const limits = {
   batchConcurrencyMax: 64,
   /** Digests looked up in one turn of the event loop, so that other requests get theirs in between. */
   lookupSliceCountMax: 2048,
+  /** Bytes of a request on the lane that nobody has asked for yet, at which its sender is held up. */
+  laneHeldBytesMax: 128 * kib,
   /** Payload of one Download message. */
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */

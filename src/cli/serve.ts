@@ -44,6 +44,7 @@ export function addServeCommand(program: Command): void {
   choice('--transport-tokens <use>', `(default: ${defaults.transportTokens})`, ['optional', 'required']);
   option('--negotiate-concurrency <count>', 'look-ups at once for one question (default: CPUs)', positive);
   option('--recommended-concurrency <count>', 'transfers clients are advised to run (default: CPUs)', positive);
+  command.option('--no-lane', 'serve uploads and downloads by the stock RPC handler, which is slower');
   option('--drain-seconds <count>', 'time for calls under way when stopping (default: 10)', (text) =>
     parseCount(text, 'time'),
   );

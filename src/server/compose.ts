@@ -8,8 +8,10 @@ import { createFront } from '../api/front.js';
 import { isLoopback, loopbackGuard } from '../api/guard.js';
 import { type HttpFace, httpFace } from '../api/http/http-handler.js';
 import { createMetrics } from '../api/http/metrics.js';
-import type { RequestListener } from '../api/request-listener.js';
+import type { RequestListener, RequestListeners } from '../api/request-listener.js';
+import { Lane } from '../api/rpc/lane/lane.js';
 import { rpcHandler } from '../api/rpc/rpc-handler.js';
+import type { RpcParts } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import type { BlobStore } from '../base/blob-store.js';
@@ -36,7 +38,7 @@ export interface Composition {
   /** Ends calls that are still under way when a drain is over. */
   readonly shutdown: AbortController;
   /** Answers every request that comes in on one address. */
-  listenerFor(address: ListenAddress): RequestListener;
+  listenersFor(address: ListenAddress): RequestListeners;
 }
 
 export async function compose({ config, logger, clock, random, connections }: ComposeParts): Promise<Composition> {
@@ -59,24 +61,22 @@ export async function compose({ config, logger, clock, random, connections }: Co
   const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
 
   const http = httpFace({ store, clock, random, logger, metrics, serving, nextCallId, onCall });
-  const rpc = (fallback: RequestListener) =>
-    rpcHandler(
-      {
-        store,
-        logger,
-        clock,
-        tokens,
-        transportTokens: config.transportTokens,
-        serving,
-        shutdown: shutdown.signal,
-        advertise: config.advertise,
-        recommendedConcurrency: config.recommendedConcurrency,
-        negotiateConcurrency: config.negotiateConcurrency,
-        nextCallId,
-        onCall,
-      },
-      fallback,
-    );
+  const rpcParts: RpcParts = {
+    store,
+    logger,
+    clock,
+    tokens,
+    transportTokens: config.transportTokens,
+    serving,
+    shutdown: shutdown.signal,
+    advertise: config.advertise,
+    recommendedConcurrency: config.recommendedConcurrency,
+    negotiateConcurrency: config.negotiateConcurrency,
+    nextCallId,
+    onCall,
+  };
+  const lane = config.lane ? new Lane(rpcParts) : undefined;
+  const rpc = (fallback: RequestListener) => rpcHandler(rpcParts, fallback, lane);
   const cors = createCors(config.corsOrigins);
   const guard = loopbackGuard({ allowedHosts: config.allowedHosts, corsOrigins: config.corsOrigins });
 
@@ -85,11 +85,12 @@ export async function compose({ config, logger, clock, random, connections }: Co
     serving,
     http,
     shutdown,
-    listenerFor: ({ face, host }) =>
+    listenersFor: ({ face, host }) =>
       createFront({
         guard: isLoopback(host) ? guard : undefined,
         cors,
         rpc: face === 'http' ? undefined : rpc,
+        lane: face === 'http' ? undefined : lane,
         http,
         servesHttp: face !== 'grpc',
         serving,

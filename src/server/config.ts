@@ -27,6 +27,8 @@ export interface ServerConfig {
   readonly maintenanceIntervalMilliseconds: number;
   /** Slices of one question about missing blobs that are looked up at once. */
   readonly negotiateConcurrency: number;
+  /** Move blobs by the lane; otherwise by the stock handler, which answers the same and is slower. */
+  readonly lane: boolean;
   /** How many transfers a client is advised to run at once. */
   readonly recommendedConcurrency: number;
   /** Whether moving blobs needs a token from GetTransportDetails. */
@@ -54,6 +56,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     durability: 'disk',
     maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),
+    lane: true,
     recommendedConcurrency: availableParallelism(),
     transportTokens: 'optional',
     advertise: undefined,

@@ -38,7 +38,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const listeners: { face: Face; url: string }[] = [];
   try {
     for (const address of config.listen) {
-      const port = createPort({ handler: composition.listenerFor(address), clock });
+      const port = createPort({ ...composition.listenersFor(address), clock });
       const bound = await listen(port, address);
       ports.push(port);
       listeners.push({ face: address.face, url: urlOf(address.host, bound) });

@@ -46,7 +46,7 @@ export function httpFace(parts: HttpParts): HttpFace {
   function run(exchange: Exchange, { name, handle }: Found): void {
     const started = parts.clock.monotonic();
     const id = parts.nextCallId();
-    const peer = peerName(exchange.request);
+    const peer = peerName(exchange.request.socket);
     const handled = (async () => handle(exchange))().catch((error: unknown) => exchange.answerError(error));
     const call = Promise.all([handled, exchange.whenClosed]).then(() => {
       underWay.delete(call);

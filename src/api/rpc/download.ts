@@ -11,19 +11,29 @@ import type { DownloadRequest } from '../../gen/zako/v1/transport/transport_pb.j
 import { blobBlocks } from './blob-blocks.js';
 import { fromDigestMessage } from './digest-message.js';
 
-/** `not_found` when there is no blob of that hash and size; `out_of_range` when the range is not inside it. */
 export async function* download(
   store: BlobStore,
-  { metadata }: DownloadRequest,
+  request: DownloadRequest,
   { signal }: Pick<HandlerContext, 'signal'>,
 ): AsyncGenerator<{ data: Uint8Array }, void, undefined> {
-  const handle = await openExactly(store, fromDigestMessage(metadata?.digest));
-  const range = await resolveOrClose(handle, metadata?.range);
+  const { handle, range } = await openDownload(store, request);
   for await (const block of blobBlocks(handle, range, signal)) {
     for (let start = 0; start < block.length; start += limits.downloadMessageBytesMax) {
       yield { data: block.subarray(start, start + limits.downloadMessageBytesMax) };
     }
   }
+}
+
+/**
+ * The blob, which is the caller's to close, and what is wanted of it. `not_found` when there is no blob of that hash and
+ * size; `out_of_range` when the range is not inside it.
+ */
+export async function openDownload(
+  store: BlobStore,
+  { metadata }: DownloadRequest,
+): Promise<{ readonly handle: BlobHandle; readonly range: ByteRange }> {
+  const handle = await openExactly(store, fromDigestMessage(metadata?.digest));
+  return { handle, range: await resolveOrClose(handle, metadata?.range) };
 }
 
 async function openExactly(store: BlobStore, digest: Digest): Promise<BlobHandle> {

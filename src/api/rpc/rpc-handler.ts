@@ -11,7 +11,9 @@ import {
 import { limits } from '../../base/limits.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { callInterceptor } from './call-interceptor.js';
+import { callRecorder } from './call-recorder.js';
 import { type CallState, callStateKey } from './call-state.js';
+import type { Lane } from './lane/lane.js';
 import { peerName } from './peer.js';
 import { RequestBody } from './request-body.js';
 import { type CallRecord, nodeRequestKey, type RpcParts } from './rpc-parts.js';
@@ -20,8 +22,8 @@ import { rpcRoutes } from './rpc-routes.js';
 /** Larger than any answer: blobs hardly shrink, and digests not at all. */
 const compressNothing = 0xffff_ffff;
 
-/** Answers RPCs in Connect, gRPC and gRPC-Web; hands every other request to `fallback`. */
-export function rpcHandler(parts: RpcParts, fallback: RequestListener): RequestListener {
+/** Answers RPCs in Connect, gRPC and gRPC-Web, those of the lane there; hands every other request to `fallback`. */
+export function rpcHandler(parts: RpcParts, fallback: RequestListener, lane?: Lane): RequestListener {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: compressNothing,
@@ -36,7 +38,7 @@ export function rpcHandler(parts: RpcParts, fallback: RequestListener): RequestL
   return (request, response) => {
     const handler = handlers.get(request.url?.split('?', 1)[0] ?? '');
     if (handler === undefined) fallback(request, response);
-    else void answer(parts, handler, request, response);
+    else if (lane?.takesRequest(request, response) !== true) void answer(parts, handler, request, response);
   };
 }
 
@@ -60,7 +62,7 @@ async function answer(
   }
   const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>);
   let bytesOut = 0;
-  const record = recorder(parts, call, request);
+  const record = callRecorder(parts, call, { peer: peerName(request.socket), protocol: protocolOf(request) });
   response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));
   response.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
   try {
@@ -77,21 +79,6 @@ async function answer(
     response.writeHead(500);
     response.end();
   }
-}
-
-function recorder(
-  parts: RpcParts,
-  call: CallState,
-  request: NodeRequest,
-): (answered: boolean, bytesIn: number, bytesOut: number) => void {
-  const started = parts.clock.monotonic();
-  const peer = peerName(request);
-  const protocol = protocolOf(request);
-  return (answered, bytesIn, bytesOut) => {
-    const code = call.code ?? (answered ? 'unknown' : 'canceled');
-    const milliseconds = parts.clock.monotonic() - started;
-    parts.onCall({ id: call.id, peer, protocol, method: call.method, code, bytesIn, bytesOut, milliseconds });
-  };
 }
 
 function protocolOf({ headers }: NodeRequest): CallRecord['protocol'] {

@@ -2,17 +2,19 @@
 // hold an account's credentials: a bearer that has not the form of a token is not taken for one.
 
 import { CairnError } from '../../base/errors.js';
-import type { NodeRequest } from '../request-listener.js';
 import type { RpcParts } from './rpc-parts.js';
 import { looksLikeToken } from './transport-tokens.js';
 
 const tokenHeader = 'x-cairn-transport-token';
 
-/** `unauthenticated` when tokens are required and this one is absent, foreign, expired or spent. */
+/**
+ * `unauthenticated` when tokens are required and this one is absent, foreign, expired or spent. The session is the HTTP/2
+ * session the call came on, and becomes the token's owner.
+ */
 export function admitByToken(
   { tokens, transportTokens }: Pick<RpcParts, 'tokens' | 'transportTokens'>,
-  header: Headers,
-  request: NodeRequest | undefined,
+  header: Pick<Headers, 'get'>,
+  session: object | undefined,
 ): void {
   const required = transportTokens === 'required';
   const token = presentedToken(header);
@@ -20,7 +22,6 @@ export function admitByToken(
     if (required) throw new CairnError('unauthenticated', 'this server wants the token of GetTransportDetails');
     return;
   }
-  const session = request !== undefined && 'stream' in request ? request.stream.session : undefined;
   const redemption = tokens.redeem(token, session);
   if (redemption === 'redeemed' || redemption === 'owned') return;
   if (!required) tokens.countIgnored();
@@ -28,7 +29,7 @@ export function admitByToken(
   else throw new CairnError('unauthenticated', `the transport token is ${redemption}`);
 }
 
-function presentedToken(header: Headers): string | undefined {
+function presentedToken(header: Pick<Headers, 'get'>): string | undefined {
   const own = header.get(tokenHeader);
   if (own !== null) return own;
   const bearer = /^bearer +(.*)$/i.exec(header.get('authorization') ?? '')?.[1];

@@ -20,9 +20,23 @@ export async function upload(
   { signal }: Pick<HandlerContext, 'signal'>,
 ): Promise<{ committedSize: bigint }> {
   const messages = untilAborted(requests, signal);
-  const digest = declaredDigest(await messages.next());
+  const first = await messages.next();
+  const digest = declaredDigest(first.done ? undefined : first.value);
+  return writeUpload(store, digest, new UploadChunks(messages, digest), signal);
+}
+
+/** The chunks of an upload, and what was wrong with the messages, or with the connection they came on. */
+export interface ChunkSource extends AsyncIterable<Uint8Array> {
+  readonly failure: unknown;
+}
+
+export async function writeUpload(
+  store: BlobStore,
+  digest: Digest,
+  chunks: ChunkSource,
+  signal: AbortSignal,
+): Promise<{ committedSize: bigint }> {
   await refuseWhenPresent(store, digest);
-  const chunks = new UploadChunks(messages, digest);
   try {
     await store.write(chunks, { expect: digest, signal });
   } catch (error) {
@@ -32,11 +46,12 @@ export async function upload(
   return { committedSize: BigInt(digest.size) };
 }
 
-function declaredDigest(first: IteratorResult<UploadRequest, undefined>): Digest {
-  if (first.done || first.value.payload.case !== 'metadata') {
+/** What the first message says is coming; undefined when there was none. */
+export function declaredDigest(first: UploadRequest | undefined): Digest {
+  if (first?.payload.case !== 'metadata') {
     throw new CairnError('failed_precondition', 'the first message of an upload must be its metadata');
   }
-  const { digest: message, range } = first.value.payload.value;
+  const { digest: message, range } = first.payload.value;
   const digest = fromDigestMessage(message);
   if (digest.size > limits.blobBytesMax) {
     throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes`);
@@ -57,8 +72,7 @@ async function refuseWhenPresent(store: BlobStore, { hash, size }: Digest): Prom
 }
 
 /** The bytes of the chunks, no more than were declared. Ending it early does not wait for the caller's next message. */
-class UploadChunks implements AsyncIterableIterator<Uint8Array, undefined> {
-  /** What was wrong with the messages, or with the connection they came on. */
+class UploadChunks implements AsyncIterableIterator<Uint8Array, undefined>, ChunkSource {
   failure: unknown;
   readonly #messages: AsyncIterableIterator<UploadRequest, undefined>;
   readonly #digest: Digest;
@@ -88,15 +102,21 @@ class UploadChunks implements AsyncIterableIterator<Uint8Array, undefined> {
     return { done: true, value: undefined };
   }
 
-  #chunkOf({ payload }: UploadRequest): Uint8Array {
-    if (payload.case !== 'chunk') {
-      const what = payload.case === 'metadata' ? 'a second metadata' : 'a message without payload';
-      throw new CairnError('invalid_argument', `${what} in an upload, where only chunks may follow`);
-    }
-    this.#receivedBytes += payload.value.length;
-    if (this.#receivedBytes > this.#digest.size) {
-      throw new CairnError('digest_mismatch', `more bytes than the ${this.#digest.size} declared`);
-    }
-    return payload.value;
+  #chunkOf(request: UploadRequest): Uint8Array {
+    const chunk = chunkOf(request);
+    this.#receivedBytes += chunk.length;
+    refuseExcess(this.#digest, this.#receivedBytes);
+    return chunk;
   }
+}
+
+export function chunkOf({ payload }: UploadRequest): Uint8Array {
+  if (payload.case === 'chunk') return payload.value;
+  const what = payload.case === 'metadata' ? 'a second metadata' : 'a message without payload';
+  throw new CairnError('invalid_argument', `${what} in an upload, where only chunks may follow`);
+}
+
+/** `digest_mismatch` when more bytes have come than were declared. */
+export function refuseExcess({ size }: Digest, receivedBytes: number): void {
+  if (receivedBytes > size) throw new CairnError('digest_mismatch', `more bytes than the ${size} declared`);
 }

@@ -2,24 +2,23 @@
 
 import { createClient } from '@connectrpc/connect';
 import { afterEach } from 'vitest';
-import type { RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { BlobService } from '../../../src/gen/cairn/v1/blob_service_pb.js';
 import { TreeService } from '../../../src/gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../../src/gen/grpc/health/v1/health_pb.js';
 import { ContentAddressableStorage } from '../../../src/gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../../src/gen/zako/v1/transport/transport_pb.js';
 import { faces } from '../../conformance/wire-faces.js';
-import { startRpcServer } from './rpc-server.js';
+import { type GivenParts, startRpcServer } from './rpc-server.js';
 
 /** For the tests of a file; give it once, at its top. Answers what sets up one test. */
-export function useRpcServer() {
+export function useRpcServer(common: GivenParts = {}) {
   const cleanUps: (() => void | Promise<void>)[] = [];
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
   });
 
-  async function setUp(given: Partial<RpcParts> = {}, faceName = 'gRPC, binary, HTTP/2') {
-    const server = await startRpcServer(given);
+  async function setUp(given: GivenParts = {}, faceName = 'gRPC, binary, HTTP/2') {
+    const server = await startRpcServer({ ...common, ...given });
     cleanUps.push(() => server.stop());
     const connection = faces.find(({ name }) => name === faceName)!.connect(server.baseUrl);
     cleanUps.push(() => connection.close());

@@ -4,10 +4,13 @@
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net';
+import type { RequestListener } from '../../../src/api/request-listener.js';
+import { Lane } from '../../../src/api/rpc/lane/lane.js';
 import { rpcHandler } from '../../../src/api/rpc/rpc-handler.js';
 import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
+import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { systemRandom } from '../../../src/base/random.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
@@ -20,6 +23,10 @@ export interface RpcServer {
   /** What went to the log as an error. */
   readonly errors: object[];
   stop(): Promise<void>;
+}
+
+export interface GivenParts extends Partial<RpcParts> {
+  readonly withLane?: boolean;
 }
 
 export function testParts(given: Partial<RpcParts> = {}): {
@@ -47,15 +54,23 @@ export function testParts(given: Partial<RpcParts> = {}): {
   return { parts, calls, errors };
 }
 
-export async function startRpcServer(given: Partial<RpcParts> = {}): Promise<RpcServer> {
+/** Serves uploads and downloads on the lane, unless told not to. */
+export async function startRpcServer({ withLane = true, ...given }: GivenParts = {}): Promise<RpcServer> {
   const { parts, calls, errors } = testParts(given);
-  const listener = rpcHandler(parts, (_request, response) => {
+  const lane = withLane ? new Lane(parts) : undefined;
+  const notFound: RequestListener = (_request, response) => {
     response.writeHead(404);
     response.end('no RPC');
-  });
+  };
+  const listener = rpcHandler(parts, notFound, lane);
   const http = createServer(listener);
   http.emit('listening');
   const http2 = createHttp2Server({ settings: { initialWindowSize: 1 << 20 } }, listener);
+  dispatchStreams(http2, (stream, headers) => {
+    if (lane?.wantsStream(headers) !== true) return false;
+    lane.answerStream(stream, headers, {});
+    return true;
+  });
   http2.on('session', (session: ServerHttp2Session) => void session.on('error', () => {}));
   const sockets = new Set<Socket>();
   const server = createNetServer((socket) => {

@@ -1,0 +1,80 @@
+// A call on a stream of HTTP/2, by Node's core API: the compatibility layer's request and response objects cost more than
+// a small call itself.
+
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { peerName } from '../peer.js';
+import type { Exchange } from './exchange.js';
+import type { AnswerEnd } from './protocols.js';
+
+/** Names of peers by their session: asking the socket for them is slow. */
+const peers = new WeakMap<ServerHttp2Session, string>();
+
+function peerOf(session: ServerHttp2Session | undefined): string {
+  if (session === undefined || session.destroyed) return '';
+  let name = peers.get(session);
+  if (name === undefined) {
+    name = peerName(session.socket);
+    peers.set(session, name);
+  }
+  return name;
+}
+
+export class Http2Exchange implements Exchange {
+  readonly session: ServerHttp2Session | undefined;
+  readonly peer: string;
+
+  constructor(
+    readonly sink: ServerHttp2Stream,
+    readonly headers: IncomingHttpHeaders,
+    readonly extraHeaders: Readonly<Record<string, string>>,
+  ) {
+    this.session = sink.session as ServerHttp2Session | undefined;
+    this.peer = peerOf(this.session);
+    // Whoever reset the stream knows why; here it is the same as going away.
+    sink.on('error', () => {});
+  }
+
+  get source(): ServerHttp2Stream {
+    return this.sink;
+  }
+
+  get isGone(): boolean {
+    return this.sink.closed || this.sink.destroyed;
+  }
+
+  /** Node ends the body of a stream that was reset as if it were complete. */
+  wasReset(): boolean {
+    return this.sink.rstCode !== constants.NGHTTP2_NO_ERROR || this.sink.aborted;
+  }
+
+  begin(contentType: string, end: 'trailers' | 'envelope'): void {
+    this.sink.respond(
+      { ...this.extraHeaders, ':status': 200, 'content-type': contentType },
+      { waitForTrailers: end === 'trailers' },
+    );
+  }
+
+  end({ bytes, trailers }: AnswerEnd): void {
+    if (trailers !== undefined) this.sink.once('wantTrailers', () => this.sink.sendTrailers(trailers));
+    if (bytes === undefined) this.sink.end();
+    else this.sink.end(bytes);
+  }
+
+  onClose(callback: () => void): void {
+    let called = false;
+    const once = () => {
+      if (!called) callback();
+      called = true;
+    };
+    // The first tells at once that the caller has gone, the second comes in any case.
+    this.sink.once('aborted', once).once('close', once);
+  }
+
+  giveUp(): void {
+    this.sink.close();
+  }
+
+  destroy(): void {
+    this.sink.destroy();
+  }
+}

@@ -1,0 +1,131 @@
+// The life of one call on the lane: begun with its headers, ended by its answer, its deadline, its caller's going away or
+// the server's shutdown, whichever comes first; recorded once, when its exchange is closed.
+
+import { type CallSignal, refusalOf } from '../call-ending.js';
+import { callRecorder } from '../call-recorder.js';
+import type { CallState } from '../call-state.js';
+import type { RpcParts } from '../rpc-parts.js';
+import type { Exchange } from './exchange.js';
+import type { AnswerEnd, LaneProtocol } from './protocols.js';
+import { callEnded, RequestEnvelopes } from './request-envelopes.js';
+
+export class LaneCall implements CallSignal {
+  readonly envelopes: RequestEnvelopes;
+  /** Whether the call has to end before it is answered, and why. */
+  aborted = false;
+  reason: unknown;
+  readonly #parts: RpcParts;
+  readonly #exchange: Exchange;
+  readonly #protocol: LaneProtocol;
+  readonly #state: CallState;
+  #controller: AbortController | undefined;
+  #wake: (() => void) | undefined;
+  #hasBegun = false;
+  #hasEnded = false;
+  #sentBytes = 0;
+
+  constructor(parts: RpcParts, exchange: Exchange, protocol: LaneProtocol, method: string, closed: () => void) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#protocol = protocol;
+    this.#state = { id: parts.nextCallId(), method, code: undefined };
+    this.envelopes = new RequestEnvelopes(exchange);
+    const record = callRecorder(parts, this.#state, { peer: exchange.peer, protocol: protocol.name });
+    exchange.sink.on('drain', () => this.#awaken());
+    exchange.onClose(() => {
+      closed();
+      if (!this.#hasEnded) this.abort(undefined);
+      record(this.#hasEnded, this.envelopes.receivedBytes, this.#sentBytes);
+    });
+  }
+
+  /** For those who must be told; made when first asked for. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.aborted) this.#controller.abort(this.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The call has to end. What it does next fails; the first reason stays. */
+  abort(reason: unknown): void {
+    if (this.aborted || this.#hasEnded) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.envelopes.fail(callEnded(reason));
+    this.#controller?.abort(reason);
+    this.#awaken();
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw callEnded(this.reason);
+  }
+
+  #awaken(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  /** Sends bytes together. Resolves when there is room for more, or the call has to end. */
+  async send(...pieces: readonly Uint8Array[]): Promise<void> {
+    if (this.#write(pieces)) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.aborted) this.#awaken();
+    });
+  }
+
+  #write(pieces: readonly Uint8Array[]): boolean {
+    const { sink } = this.#exchange;
+    this.#begin();
+    sink.cork();
+    let hasRoom = true;
+    for (const piece of pieces) {
+      this.#sentBytes += piece.length;
+      hasRoom = sink.write(piece);
+    }
+    sink.uncork();
+    return hasRoom;
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#exchange.begin(this.#protocol.contentType, this.#protocol.needsHttp2 ? 'trailers' : 'envelope');
+  }
+
+  /** Answers with these last bytes, in full. */
+  succeed(pieces: readonly Uint8Array[]): void {
+    this.throwIfAborted();
+    this.#state.code = 'ok';
+    const { bytes, trailers } = this.#protocol.end(undefined);
+    if (trailers === undefined) this.#end(bytes === undefined ? pieces : [...pieces, bytes], {});
+    else this.#end(pieces, { trailers });
+  }
+
+  /** Answers with an error, after whatever was sent before it. */
+  fail(error: unknown): void {
+    const { bytes, trailers } = this.#protocol.end(refusalOf(this.#parts, this.#state, error, this));
+    this.#end(bytes === undefined ? [] : [bytes], trailers === undefined ? {} : { trailers });
+  }
+
+  #end(pieces: readonly Uint8Array[], last: AnswerEnd): void {
+    this.#hasEnded = true;
+    if (this.#exchange.isGone) {
+      this.#exchange.destroy();
+      return;
+    }
+    this.#exchange.sink.once('finish', () => this.envelopes.discard(this.#parts.clock));
+    this.#begin();
+    const { sink } = this.#exchange;
+    sink.cork();
+    for (const piece of pieces) {
+      this.#sentBytes += piece.length;
+      sink.write(piece);
+    }
+    // Ending uncorks.
+    this.#exchange.end(last);
+  }
+}

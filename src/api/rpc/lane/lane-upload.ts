@@ -1,0 +1,22 @@
+// Transport.Upload on the lane: the metadata, then the chunks straight to the store, and one message that says how many
+// bytes are stored.
+
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { BlobStore } from '../../../base/blob-store.js';
+import { UploadRequestSchema, UploadResponseSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
+import { declaredDigest, writeUpload } from '../upload.js';
+import { encodeEnvelope } from './envelope.js';
+import type { LaneCall } from './lane-call.js';
+import type { RequestMessages } from './request-messages.js';
+import { UploadChunks } from './upload-chunks.js';
+
+/** Returns the answer's bytes. */
+export async function laneUpload(
+  store: BlobStore,
+  call: LaneCall,
+  messages: RequestMessages,
+): Promise<readonly Uint8Array[]> {
+  const digest = declaredDigest(await messages.next(UploadRequestSchema));
+  const answer = await writeUpload(store, digest, new UploadChunks(messages, digest), call.signal);
+  return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
+}

@@ -1,0 +1,135 @@
+// The lane: Transport.Download and Transport.Upload, framed by hand around the bytes of the store, since the general
+// handler costs more than the bytes do. It takes a request only when it knows every part of it; whatever it does not take
+// is served by the stock handler, and a caller cannot tell which of the two answered.
+
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
+import { compressionGzip } from '@connectrpc/connect-node';
+import type { BlobStore } from '../../../base/blob-store.js';
+import { limits } from '../../../base/limits.js';
+import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
+import type { NodeRequest, NodeResponse } from '../../request-listener.js';
+import type { RpcParts } from '../rpc-parts.js';
+import { admitByToken } from '../token-admission.js';
+import type { Exchange } from './exchange.js';
+import { Http1Exchange } from './http1-exchange.js';
+import { Http2Exchange } from './http2-exchange.js';
+import { LaneCall } from './lane-call.js';
+import { laneDownload } from './lane-download.js';
+import { laneUpload } from './lane-upload.js';
+import { type LaneProtocol, laneProtocol } from './protocols.js';
+import { RequestMessages } from './request-messages.js';
+
+type Serve = (store: BlobStore, call: LaneCall, messages: RequestMessages) => Promise<readonly Uint8Array[]>;
+
+const methods: ReadonlyMap<string, { readonly name: string; readonly serve: Serve }> = new Map([
+  [`/${Transport.typeName}/Download`, { name: `${Transport.typeName}/Download`, serve: laneDownload }],
+  [`/${Transport.typeName}/Upload`, { name: `${Transport.typeName}/Upload`, serve: laneUpload }],
+]);
+
+const acceptedCompression: Compression[] = [compressionGzip];
+
+export class Lane {
+  readonly #parts: RpcParts;
+  readonly #calls = new Set<LaneCall>();
+
+  constructor(parts: RpcParts) {
+    this.#parts = parts;
+    // One listener for all calls: a signal with thousands of them is slow.
+    parts.shutdown.addEventListener('abort', () => {
+      for (const call of this.#calls) call.abort(parts.shutdown.reason);
+    });
+  }
+
+  /** Whether an HTTP/2 request with these headers is one for the lane. */
+  wantsStream(headers: IncomingHttpHeaders): boolean {
+    return (
+      methods.has(headers[':path'] ?? '') &&
+      headers[':method'] === 'POST' &&
+      laneProtocol(headers['content-type']) !== undefined &&
+      headers.expect === undefined &&
+      isHost(headers[':authority'] ?? headers.host)
+    );
+  }
+
+  /** Answers a stream that `wantsStream` said yes to; `extraHeaders` go into the answer. */
+  answerStream(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    extraHeaders: Readonly<Record<string, string>>,
+  ): void {
+    this.#answer(headers[':path']!, laneProtocol(headers['content-type'])!, () => {
+      return new Http2Exchange(stream, headers, extraHeaders);
+    });
+  }
+
+  /** Answers a request over HTTP/1.1 when it is one for the lane; otherwise leaves it alone and returns false. */
+  takesRequest(request: NodeRequest, response: NodeResponse): boolean {
+    if ('stream' in request || 'stream' in response) return false;
+    const protocol = laneProtocol(request.headers['content-type']);
+    if (!methods.has(request.url ?? '') || request.method !== 'POST') return false;
+    if (protocol === undefined || protocol.needsHttp2 || !isHost(request.headers.host)) return false;
+    this.#answer(request.url!, protocol, () => new Http1Exchange(request, response));
+    return true;
+  }
+
+  #answer(path: string, protocol: LaneProtocol, open: () => Exchange): void {
+    const { name, serve } = methods.get(path)!;
+    const exchange = open();
+    let cancelDeadline: (() => void) | undefined;
+    const call: LaneCall = new LaneCall(this.#parts, exchange, protocol, name, () => {
+      this.#calls.delete(call);
+      cancelDeadline?.();
+    });
+    this.#calls.add(call);
+    if (this.#parts.shutdown.aborted) call.abort(this.#parts.shutdown.reason);
+    const timeout = protocol.parseTimeout(header(exchange, protocol.timeoutHeader), limits.callMillisecondsMax);
+    if (timeout.timeoutMs !== undefined) cancelDeadline = this.#setDeadline(call, timeout.timeoutMs);
+    void this.#run(call, exchange, protocol, timeout.error, serve);
+  }
+
+  #setDeadline(call: LaneCall, milliseconds: number): (() => void) | undefined {
+    const end = () => call.abort(new ConnectError('the operation timed out', Code.DeadlineExceeded));
+    if (milliseconds > 0) return this.#parts.clock.after(milliseconds, end);
+    end();
+    return undefined;
+  }
+
+  /** Never rejects. */
+  async #run(
+    call: LaneCall,
+    exchange: Exchange,
+    protocol: LaneProtocol,
+    timeoutError: ConnectError | undefined,
+    serve: Serve,
+  ): Promise<void> {
+    try {
+      admitByToken(this.#parts, { get: (name) => header(exchange, name) }, exchange.session);
+      const compression = requestCompression(exchange, protocol);
+      if (timeoutError !== undefined) throw timeoutError;
+      call.succeed(await serve(this.#parts.store, call, new RequestMessages(call.envelopes, protocol, compression)));
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+}
+
+function header({ headers }: Exchange, name: string): string | null {
+  const value = headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
+/** How compressed messages of the request are compressed. `unimplemented` for a way we do not know. */
+function requestCompression(exchange: Exchange, protocol: LaneProtocol): Compression | null {
+  const encoding = header(exchange, protocol.encodingHeader);
+  if (encoding === null) return null;
+  const { request, error } = compressionNegotiate(acceptedCompression, encoding, null, protocol.acceptEncodingHeader);
+  if (error !== undefined) throw error;
+  return request;
+}
+
+/** What the stock handler would call a host; it refuses the rest. */
+function isHost(host: string | undefined): boolean {
+  return host !== undefined && URL.canParse(`http://${host}`);
+}
