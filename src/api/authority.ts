@@ -1,6 +1,7 @@
 // Node's HTTP/2 client, and so our own, names a server by its IPv6 address without brackets: `::1:9000`. No URL can be
 // made of that, so it is put right before anybody reads it.
 
+import { limits } from '../base/limits.js';
 import type { NodeRequest } from './request-listener.js';
 
 const bareIpv6 = /^([0-9a-f]*:[0-9a-f:.]*):(\d+)$/i;
@@ -12,3 +13,18 @@ export function mendAuthority({ headers }: Pick<NodeRequest, 'headers'>): void {
     if (typeof value === 'string' && bareIpv6.test(value)) headers[name] = value.replace(bareIpv6, '[$1]:$2');
   }
 }
+
+/** Remembers, for a bounded number of hosts, that a slow question about them was answered with yes. */
+export function rememberingHosts(ask: (host: string) => boolean): (host: string) => boolean {
+  const known = new Set<string>();
+  return (host) => {
+    if (known.has(host)) return true;
+    if (!ask(host)) return false;
+    if (known.size >= limits.hostsRememberedCountMax) known.clear();
+    known.add(host);
+    return true;
+  };
+}
+
+/** Whether a URL can be made of a host and its port. */
+export const isHost = rememberingHosts((host) => URL.canParse(`http://${host}`));

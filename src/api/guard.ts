@@ -5,6 +5,7 @@
 
 import ipaddr from 'ipaddr.js';
 import { CairnError } from '../base/errors.js';
+import { rememberingHosts } from './authority.js';
 import type { NodeRequest } from './request-listener.js';
 
 export interface GuardParts {
@@ -19,13 +20,14 @@ export type Guard = (request: Pick<NodeRequest, 'headers'>) => CairnError | unde
 
 export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard {
   const ours = new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const isGood = rememberingHosts((host) => isOurs(hostName(host), ours));
   const allowsEveryOrigin = corsOrigins.includes('*');
 
   return ({ headers }) => {
     // HTTP/2 clients send :authority and may send Host beside it: neither may be a stranger's.
     const hosts = [headers[':authority'], headers.host].filter((host) => host !== undefined) as string[];
     const [first] = hosts;
-    if (first === undefined || !hosts.every((host) => isOurs(hostName(host), ours))) {
+    if (first === undefined || !hosts.every(isGood)) {
       return new CairnError('permission_denied', `${JSON.stringify(first ?? '')} is no name of this loopback server`);
     }
     const { origin } = headers;

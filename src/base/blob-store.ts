@@ -55,9 +55,10 @@ export interface BlobHandle {
   readonly localPath: string | undefined;
   /**
    * The verified bytes of a range that lies inside the blob, at most `readBytesMax` long. The buffer is the caller's.
-   * `corrupt` when the bytes on disk are not those that were written.
+   * `corrupt` when the bytes on disk are not those that were written. `scratch` is memory that the answer may lie in, when
+   * it has room for all blocks that the range touches: who reads much reads faster into the same memory again.
    */
-  read(range: ByteRange): Promise<Uint8Array>;
+  read(range: ByteRange, scratch?: Uint8Array): Promise<Uint8Array>;
   /** May be called again; a read after it is a programmer's error. */
   close(): Promise<void>;
 }

@@ -167,6 +167,8 @@ export const limits = {
   /** A kept-alive HTTP/1.1 connection without a request. */
   idleConnectionMillisecondsMax: 75_000,
   connectionsCountMax: 16_384,
+  /** Names of this server that were found good, and need no second look. */
+  hostsRememberedCountMax: 64,
   streamsPerSessionCountMax: 256,
   /** What a peer may send on one stream, and on one session, before we have taken it. */
   streamWindowBytes: mib,
@@ -194,6 +196,13 @@ export const limits = {
   lookupSliceCountMax: 2048,
   /** Bytes of a request on the lane that nobody has asked for yet, at which its sender is held up. */
   laneHeldBytesMax: 128 * kib,
+  /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
+  laneBatchBytesMin: 32 * kib,
+  laneBatchBytesMax: 512 * kib,
+  /** Answers up to here are copied behind their envelope's head. */
+  laneCopiedBytesMax: 16 * kib,
+  /** Bytes that all streams together hold beyond what each has from the start. */
+  streamBudgetBytes: 64 * mib,
   /** Payload of one Download message. */
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */

@@ -62,13 +62,18 @@ export class LargeHandle implements BlobHandle {
     this.#record = record;
   }
 
-  async read(range: ByteRange): Promise<Uint8Array> {
+  async read(range: ByteRange, scratch?: Uint8Array): Promise<Uint8Array> {
     checkRange(range, this.digest);
     if (range.start === range.end) return new Uint8Array(0);
     const firstBlock = Math.floor(range.start / limits.blockBytes);
     const blockEnd = Math.ceil(range.end / limits.blockBytes);
     const from = firstBlock * limits.blockBytes;
-    const bytes = new Uint8Array(Math.min(blockEnd * limits.blockBytes, this.digest.size) - from);
+    const length = Math.min(blockEnd * limits.blockBytes, this.digest.size) - from;
+    // Not zeroed, since it is filled; not from the shared pool, since it is given away.
+    const bytes =
+      scratch !== undefined && scratch.length >= length
+        ? scratch.subarray(0, length)
+        : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     const [got, table] = await Promise.all([this.#file.read(bytes, from), this.#checksums(firstBlock, blockEnd)]);
     verifyBlocks(bytes.subarray(0, got), table, this.#file.path, bytes.length);
     return bytes.subarray(range.start - from, range.end - from);

@@ -68,10 +68,10 @@ export class MeteredStore implements BlobStore {
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {
     const handle = await this.#metered('open', () => this.#parts.store.open(hash), none);
     if (handle === undefined) return undefined;
-    const read = (range: ByteRange) =>
+    const read = (range: ByteRange, scratch?: Uint8Array) =>
       this.#metered(
         'read',
-        () => handle.read(range),
+        () => handle.read(range, scratch),
         (bytes) => bytes.length,
       );
     return { digest: handle.digest, localPath: handle.localPath, read, close: () => handle.close() };

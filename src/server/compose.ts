@@ -15,7 +15,9 @@ import type { RpcParts } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import type { BlobStore } from '../base/blob-store.js';
+import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
+import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { MeteredStore } from '../cas/metered-store.js';
 import type { ListenAddress, ServerConfig } from './config.js';
@@ -72,6 +74,7 @@ export async function compose({ config, logger, clock, random, connections }: Co
     advertise: config.advertise,
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
+    budget: new ByteBudget(limits.streamBudgetBytes),
     nextCallId,
     onCall,
   };

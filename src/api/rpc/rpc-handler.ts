@@ -64,7 +64,9 @@ async function answer(
   let bytesOut = 0;
   const record = callRecorder(parts, call, { peer: peerName(request.socket), protocol: protocolOf(request) });
   response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));
-  response.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
+  // A response of HTTP/2 calls itself finished only when its stream is closed, which waits for the rest to be read.
+  const outlet = 'stream' in response ? response.stream : response;
+  outlet.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
   try {
     const answered = await handler({ ...received, body });
     const counted = answered.body && counting(answered.body, (bytes) => (bytesOut += bytes));

@@ -3,6 +3,7 @@
 import type { ContextKey } from '@connectrpc/connect';
 import { createContextKey } from '@connectrpc/connect';
 import type { BlobStore } from '../../base/blob-store.js';
+import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
@@ -48,6 +49,8 @@ export interface RpcParts {
   readonly recommendedConcurrency: number;
   /** Slices of one question about missing blobs that are looked up at once. */
   readonly negotiateConcurrency: number;
+  /** What streams may hold beyond what each has from the start. */
+  readonly budget: ByteBudget;
   /** A name for each call, in logs. */
   nextCallId(): string;
   /** Called once when a call's response is closed. Must not throw. */

@@ -11,7 +11,9 @@ import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
 import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
+import { ByteBudget } from '../../../src/base/byte-budget.js';
 import { systemClock } from '../../../src/base/clock.js';
+import { limits } from '../../../src/base/limits.js';
 import { systemRandom } from '../../../src/base/random.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
 
@@ -47,6 +49,7 @@ export function testParts(given: Partial<RpcParts> = {}): {
     shutdown: new AbortController().signal,
     recommendedConcurrency: 4,
     negotiateConcurrency: 2,
+    budget: new ByteBudget(limits.streamBudgetBytes),
     nextCallId: () => String(++callId),
     onCall: (call) => void calls.push(call),
     ...given,

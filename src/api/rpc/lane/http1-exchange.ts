@@ -18,6 +18,7 @@ export class Http1Exchange implements Exchange {
     this.peer = peerName(source.socket);
     // Told again by the close that follows.
     sink.on('error', () => {});
+    source.on('error', () => {});
   }
 
   get isGone(): boolean {

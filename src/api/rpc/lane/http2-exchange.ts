@@ -19,6 +19,9 @@ function peerOf(session: ServerHttp2Session | undefined): string {
   return name;
 }
 
+const withTrailers = { waitForTrailers: true };
+const withoutTrailers = { waitForTrailers: false };
+
 export class Http2Exchange implements Exchange {
   readonly session: ServerHttp2Session | undefined;
   readonly peer: string;
@@ -48,10 +51,8 @@ export class Http2Exchange implements Exchange {
   }
 
   begin(contentType: string, end: 'trailers' | 'envelope'): void {
-    this.sink.respond(
-      { ...this.extraHeaders, ':status': 200, 'content-type': contentType },
-      { waitForTrailers: end === 'trailers' },
-    );
+    const headers = { ':status': 200, 'content-type': contentType, ...this.extraHeaders };
+    this.sink.respond(headers, end === 'trailers' ? withTrailers : withoutTrailers);
   }
 
   end({ bytes, trailers }: AnswerEnd): void {

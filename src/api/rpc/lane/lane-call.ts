@@ -1,13 +1,15 @@
 // The life of one call on the lane: begun with its headers, ended by its answer, its deadline, its caller's going away or
 // the server's shutdown, whichever comes first; recorded once, when its exchange is closed.
 
+import type { ByteBudget } from '../../../base/byte-budget.js';
+import { CairnError } from '../../../base/errors.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
 import { callRecorder } from '../call-recorder.js';
 import type { CallState } from '../call-state.js';
 import type { RpcParts } from '../rpc-parts.js';
 import type { Exchange } from './exchange.js';
 import type { AnswerEnd, LaneProtocol } from './protocols.js';
-import { callEnded, RequestEnvelopes } from './request-envelopes.js';
+import { RequestEnvelopes } from './request-envelopes.js';
 
 export class LaneCall implements CallSignal {
   readonly envelopes: RequestEnvelopes;
@@ -31,12 +33,17 @@ export class LaneCall implements CallSignal {
     this.#state = { id: parts.nextCallId(), method, code: undefined };
     this.envelopes = new RequestEnvelopes(exchange);
     const record = callRecorder(parts, this.#state, { peer: exchange.peer, protocol: protocol.name });
-    exchange.sink.on('drain', () => this.#awaken());
     exchange.onClose(() => {
       closed();
+      this.envelopes.close();
       if (!this.#hasEnded) this.abort(undefined);
       record(this.#hasEnded, this.envelopes.receivedBytes, this.#sentBytes);
     });
+  }
+
+  /** Bytes beyond its floor that this call, like every other, may ask for. */
+  get budget(): ByteBudget {
+    return this.#parts.budget;
   }
 
   /** For those who must be told; made when first asked for. */
@@ -68,26 +75,28 @@ export class LaneCall implements CallSignal {
     wake?.();
   }
 
-  /** Sends bytes together. Resolves when there is room for more, or the call has to end. */
-  async send(...pieces: readonly Uint8Array[]): Promise<void> {
-    if (this.#write(pieces)) return;
-    await new Promise<void>((resolve) => {
+  /**
+   * Sends bytes together. Resolves when they have left, so that their memory may be used again; or when the call has to
+   * end, and they may still be on their way.
+   */
+  send(pieces: readonly Uint8Array[]): Promise<void> {
+    return new Promise((resolve) => {
       this.#wake = resolve;
       if (this.aborted) this.#awaken();
+      else this.#write(pieces, () => this.#awaken());
     });
   }
 
-  #write(pieces: readonly Uint8Array[]): boolean {
+  #write(pieces: readonly Uint8Array[], written: () => void): void {
     const { sink } = this.#exchange;
     this.#begin();
     sink.cork();
-    let hasRoom = true;
-    for (const piece of pieces) {
+    for (const [index, piece] of pieces.entries()) {
       this.#sentBytes += piece.length;
-      hasRoom = sink.write(piece);
+      if (index < pieces.length - 1) sink.write(piece);
+      else sink.write(piece, written);
     }
     sink.uncork();
-    return hasRoom;
   }
 
   #begin(): void {
@@ -98,7 +107,6 @@ export class LaneCall implements CallSignal {
 
   /** Answers with these last bytes, in full. */
   succeed(pieces: readonly Uint8Array[]): void {
-    this.throwIfAborted();
     this.#state.code = 'ok';
     const { bytes, trailers } = this.#protocol.end(undefined);
     if (trailers === undefined) this.#end(bytes === undefined ? pieces : [...pieces, bytes], {});
@@ -117,15 +125,26 @@ export class LaneCall implements CallSignal {
       this.#exchange.destroy();
       return;
     }
-    this.#exchange.sink.once('finish', () => this.envelopes.discard(this.#parts.clock));
-    this.#begin();
     const { sink } = this.#exchange;
+    if (!this.envelopes.hasEnded) sink.once('finish', () => this.envelopes.discard(this.#parts.clock));
+    this.#begin();
+    const [only] = pieces;
+    if (pieces.length === 1 && only !== undefined) {
+      this.#sentBytes += only.length;
+      this.#exchange.end({ ...last, bytes: only });
+      return;
+    }
     sink.cork();
     for (const piece of pieces) {
       this.#sentBytes += piece.length;
       sink.write(piece);
     }
-    // Ending uncorks.
+    // Uncorks.
     this.#exchange.end(last);
   }
+}
+
+/** What waits fail with when the call has to end. */
+function callEnded(reason: unknown): CairnError {
+  return new CairnError('canceled', 'the call was canceled', { cause: reason });
 }

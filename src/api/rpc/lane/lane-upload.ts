@@ -5,6 +5,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import type { BlobStore } from '../../../base/blob-store.js';
 import { UploadRequestSchema, UploadResponseSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { declaredDigest, writeUpload } from '../upload.js';
+import { BatchBuffers } from './batch-buffers.js';
 import { encodeEnvelope } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
 import type { RequestMessages } from './request-messages.js';
@@ -17,6 +18,11 @@ export async function laneUpload(
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
   const digest = declaredDigest(await messages.next(UploadRequestSchema));
-  const answer = await writeUpload(store, digest, new UploadChunks(messages, digest), call.signal);
-  return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
+  const batches = new BatchBuffers(digest.size, call.budget);
+  try {
+    const answer = await writeUpload(store, digest, new UploadChunks(messages, digest, batches), call.signal);
+    return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
+  } finally {
+    batches.close();
+  }
 }

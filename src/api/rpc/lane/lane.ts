@@ -9,6 +9,7 @@ import { compressionGzip } from '@connectrpc/connect-node';
 import type { BlobStore } from '../../../base/blob-store.js';
 import { limits } from '../../../base/limits.js';
 import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
+import { isHost } from '../../authority.js';
 import type { NodeRequest, NodeResponse } from '../../request-listener.js';
 import type { RpcParts } from '../rpc-parts.js';
 import { admitByToken } from '../token-admission.js';
@@ -49,7 +50,7 @@ export class Lane {
       headers[':method'] === 'POST' &&
       laneProtocol(headers['content-type']) !== undefined &&
       headers.expect === undefined &&
-      isHost(headers[':authority'] ?? headers.host)
+      hasHost(headers[':authority'] ?? headers.host)
     );
   }
 
@@ -69,7 +70,7 @@ export class Lane {
     if ('stream' in request || 'stream' in response) return false;
     const protocol = laneProtocol(request.headers['content-type']);
     if (!methods.has(request.url ?? '') || request.method !== 'POST') return false;
-    if (protocol === undefined || protocol.needsHttp2 || !isHost(request.headers.host)) return false;
+    if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
     this.#answer(request.url!, protocol, () => new Http1Exchange(request, response));
     return true;
   }
@@ -85,7 +86,8 @@ export class Lane {
     this.#calls.add(call);
     if (this.#parts.shutdown.aborted) call.abort(this.#parts.shutdown.reason);
     const timeout = protocol.parseTimeout(header(exchange, protocol.timeoutHeader), limits.callMillisecondsMax);
-    if (timeout.timeoutMs !== undefined) cancelDeadline = this.#setDeadline(call, timeout.timeoutMs);
+    if (timeout.timeoutMs !== undefined && timeout.error === undefined)
+      cancelDeadline = this.#setDeadline(call, timeout.timeoutMs);
     void this.#run(call, exchange, protocol, timeout.error, serve);
   }
 
@@ -129,7 +131,7 @@ function requestCompression(exchange: Exchange, protocol: LaneProtocol): Compres
   return request;
 }
 
-/** What the stock handler would call a host; it refuses the rest. */
-function isHost(host: string | undefined): boolean {
-  return host !== undefined && URL.canParse(`http://${host}`);
+/** Requests without one, or with an impossible one, are for the stock handler to refuse. */
+function hasHost(host: string | undefined): boolean {
+  return host !== undefined && isHost(host);
 }

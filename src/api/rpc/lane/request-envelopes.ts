@@ -1,9 +1,9 @@
-// The envelopes of a request, pulled from its stream. Bytes that nobody has asked for yet are held up to a limit, then the
-// stream is paused: Node stops granting its window, and the sender stops. A call that has ended throws the rest away.
+// The envelopes of a request as they come from its stream. Whoever reads them is called at every change and takes what is
+// there; what nobody takes is held up to a limit, then the stream is paused: Node stops granting its window, and the
+// sender stops. A call that has ended throws the rest away.
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../../base/clock.js';
-import { CairnError } from '../../../base/errors.js';
 import { limits } from '../../../base/limits.js';
 import { EnvelopeReader, incompleteEnvelope } from './envelope.js';
 import type { Exchange } from './exchange.js';
@@ -11,11 +11,12 @@ import type { Exchange } from './exchange.js';
 export class RequestEnvelopes {
   /** Bytes that have come. */
   receivedBytes = 0;
+  /** Nothing more will come, and nothing is missing. */
   hasEnded = false;
+  /** Called when bytes have come, the request has ended, or it has failed. Must not throw. */
+  onChange: () => void = () => {};
   readonly reader = new EnvelopeReader();
   readonly #exchange: Exchange;
-  /** Wakes who waits for bytes, an end, or a failure. */
-  #wake: (() => void) | undefined;
   #failure: { readonly reason: unknown } | undefined;
   #discarding = false;
 
@@ -24,83 +25,65 @@ export class RequestEnvelopes {
     const { source } = exchange;
     source.on('data', (piece: Uint8Array) => this.#take(piece));
     source.once('end', () => this.#end());
-    source.once('error', (error) => this.fail(cutOff(error)));
-    source.once('close', () => {
-      if (!this.hasEnded) this.fail(cutOff(undefined));
-    });
   }
 
   #take(piece: Uint8Array): void {
     this.receivedBytes += piece.length;
     if (this.#discarding) return;
     this.reader.push(piece);
-    if (this.reader.heldBytes >= limits.laneHeldBytesMax && this.#wake === undefined) this.#exchange.source.pause();
-    this.#awaken();
+    this.onChange();
+    if (this.reader.heldBytes >= limits.laneHeldBytesMax) this.#exchange.source.pause();
   }
 
   #end(): void {
-    if (this.#exchange.wasReset()) this.fail(cutOff(undefined));
+    if (this.#exchange.wasReset()) {
+      this.fail(cutOff());
+      return;
+    }
     this.hasEnded = true;
-    this.#awaken();
+    this.onChange();
   }
 
-  #awaken(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+  /** The exchange is closed: what has not come will not come. */
+  close(): void {
+    if (!this.hasEnded) this.fail(cutOff());
   }
 
-  /** Makes every later question fail, and the one that waits. The first reason stays. */
+  /** Makes every later reading fail. The first reason stays. */
   fail(reason: unknown): void {
-    this.#failure ??= { reason };
-    this.#awaken();
-  }
-
-  /** Ends waiting for bytes without a failure. */
-  interrupt(): void {
-    this.#awaken();
+    if (this.#failure !== undefined) return;
+    this.#failure = { reason };
+    this.onChange();
   }
 
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure.reason;
   }
 
-  /** Resolves when bytes have come or something ended the wait. Ask again afterwards what there is. */
-  wait(): Promise<void> {
-    if (this.#failure !== undefined || this.hasEnded) return Promise.resolve();
-    this.#exchange.source.resume();
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  /** Lets the sender go on, where it was held up. */
+  resume(): void {
+    const { source } = this.#exchange;
+    if (source.isPaused()) source.resume();
   }
 
-  /** Reads the next head; false at the end. `invalid_argument` when the request ends inside an envelope. */
-  async nextHead(): Promise<boolean> {
-    for (;;) {
-      this.throwIfFailed();
-      if (this.reader.readHead()) return true;
-      if (this.hasEnded) {
-        if (this.reader.isInside) throw incompleteEnvelope();
-        return false;
-      }
-      await this.wait();
-    }
+  /** Reads the next head: whether there is one; undefined while that is not known. `invalid_argument` when cut inside. */
+  nextHead(): boolean | undefined {
+    this.throwIfFailed();
+    if (this.reader.readHead()) return true;
+    if (!this.hasEnded) return undefined;
+    if (this.reader.isInside) throw incompleteEnvelope();
+    return false;
   }
 
-  /** What is left of the message under way, after the bytes of it that were taken before. */
-  async restOfMessage(taken: Uint8Array): Promise<Uint8Array> {
-    const runs = taken.length > 0 ? [taken] : [];
-    while (this.reader.remaining > 0) {
-      this.throwIfFailed();
-      const run = this.reader.takeRun(this.reader.remaining);
-      if (run !== undefined) runs.push(run);
-      else if (this.hasEnded) throw incompleteEnvelope();
-      else await this.wait();
-    }
-    return runs.length === 1 ? runs[0]! : Buffer.concat(runs);
+  /** The next bytes of the message under way, at most so many; undefined until they come. Ask only while some remain. */
+  nextRun(bytesMax: number): Uint8Array | undefined {
+    this.throwIfFailed();
+    const run = this.reader.takeRun(bytesMax);
+    if (run === undefined && this.hasEnded) throw incompleteEnvelope();
+    return run;
   }
 
-  /** Throws away what comes from now on; calls `giveUp` of the exchange when that has not ended in time. */
+  /** Throws away what comes from now on; ends the exchange when that has not ended in time. */
   discard(clock: Clock): void {
     if (this.hasEnded || this.#exchange.isGone) return;
     this.#discarding = true;
@@ -111,11 +94,6 @@ export class RequestEnvelopes {
   }
 }
 
-function cutOff(cause: unknown): ConnectError {
-  return new ConnectError('the request was cut off', Code.Canceled, undefined, undefined, cause);
-}
-
-/** What waits fail with when the call has to end. */
-export function callEnded(reason: unknown): CairnError {
-  return new CairnError('canceled', 'the call was canceled', { cause: reason });
+function cutOff(): ConnectError {
+  return new ConnectError('the request was cut off', Code.Canceled);
 }

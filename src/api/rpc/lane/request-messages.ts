@@ -8,12 +8,12 @@ import { tooLarge } from './envelope.js';
 import type { LaneProtocol } from './protocols.js';
 import type { RequestEnvelopes } from './request-envelopes.js';
 
-const nothing = new Uint8Array(0);
-
 export class RequestMessages {
   readonly envelopes: RequestEnvelopes;
   readonly #protocol: LaneProtocol;
   readonly #compression: Compression | null;
+  /** The runs of the message under way. */
+  #runs: Uint8Array[] = [];
 
   constructor(envelopes: RequestEnvelopes, protocol: LaneProtocol, compression: Compression | null) {
     this.envelopes = envelopes;
@@ -21,34 +21,68 @@ export class RequestMessages {
     this.#compression = compression;
   }
 
-  /** The next message; undefined at the end. */
+  /** The next message; undefined at the end. Takes over the envelopes' `onChange` until then. */
   async next<D extends DescMessage>(schema: D): Promise<MessageShape<D> | undefined> {
-    while (await this.envelopes.nextHead()) {
-      const message = await this.rest(schema, nothing);
+    for (;;) {
+      let head = this.envelopes.nextHead();
+      for (; head === undefined; head = this.envelopes.nextHead()) await this.#change();
+      if (!head) return undefined;
+      while (!this.gather()) await this.#change();
+      const decoded = this.decode(schema);
+      const message = decoded instanceof Promise ? await decoded : decoded;
       if (message !== undefined) return message;
     }
-    return undefined;
   }
 
-  /** The message whose head was read and whose first bytes were taken; undefined for the sender's end. */
-  async rest<D extends DescMessage>(schema: D, taken: Uint8Array): Promise<MessageShape<D> | undefined> {
-    const { flags } = this.envelopes.reader;
-    let bytes = await this.envelopes.restOfMessage(taken);
-    if ((flags & compressedFlag) !== 0) bytes = await this.#decompress(bytes);
-    const { endFlag } = this.#protocol;
-    if (endFlag !== 0 && (flags & endFlag) === endFlag) return undefined;
-    if (bytes.length > limits.requestMessageBytesMax) throw tooLarge(bytes.length);
-    try {
-      return fromBinary(schema, bytes);
-    } catch (error) {
-      throw new ConnectError(`parse binary: ${error instanceof Error ? error.message : error}`, Code.Internal);
+  /** Begins the gathering of a message whose first bytes were taken already. */
+  begin(taken: Uint8Array): void {
+    this.#runs = taken.length > 0 ? [taken] : [];
+  }
+
+  /** Takes what has come of the message under way; whether that was all of it. */
+  gather(): boolean {
+    const { envelopes } = this;
+    while (envelopes.reader.remaining > 0) {
+      const run = envelopes.nextRun(envelopes.reader.remaining);
+      if (run === undefined) return false;
+      this.#runs.push(run);
     }
+    return true;
   }
 
-  #decompress(bytes: Uint8Array): Promise<Uint8Array> {
+  /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed. */
+  decode<D extends DescMessage>(schema: D): Promise<MessageShape<D> | undefined> | MessageShape<D> | undefined {
+    const { flags } = this.envelopes.reader;
+    const bytes = this.#runs.length === 1 ? this.#runs[0]! : Buffer.concat(this.#runs);
+    this.#runs = [];
+    const isEnd = this.#protocol.endFlag !== 0 && (flags & this.#protocol.endFlag) === this.#protocol.endFlag;
+    if ((flags & compressedFlag) === 0) return isEnd ? undefined : parse(schema, bytes);
+    return this.#decompress(bytes).then((plain) => (isEnd ? undefined : parse(schema, plain)));
+  }
+
+  async #decompress(bytes: Uint8Array): Promise<Uint8Array> {
     if (this.#compression === null) {
       throw new ConnectError('received compressed envelope, but do not know how to decompress', Code.Internal);
     }
     return this.#compression.decompress(bytes as Uint8Array<ArrayBuffer>, limits.requestMessageBytesMax);
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.envelopes.onChange = () => {
+        this.envelopes.onChange = () => {};
+        resolve();
+      };
+      this.envelopes.resume();
+    });
+  }
+}
+
+function parse<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+  if (bytes.length > limits.requestMessageBytesMax) throw tooLarge(bytes.length);
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    throw new ConnectError(`parse binary: ${error instanceof Error ? error.message : error}`, Code.Internal);
   }
 }

@@ -1,0 +1,29 @@
+// Bytes that the whole process may hold for those who could do with less: buffers that grow, windows that widen. Everybody
+// has a floor without asking; whoever wants more takes it here and gives it back. Who is refused goes on with the floor.
+
+import { assert } from './errors.js';
+
+export class ByteBudget {
+  readonly #bytesMax: number;
+  #takenBytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** Takes all of it or nothing; whether it was granted. */
+  take(bytes: number): boolean {
+    if (this.#takenBytes + bytes > this.#bytesMax) return false;
+    this.#takenBytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#takenBytes -= bytes;
+    assert(this.#takenBytes >= 0, 'nobody gives back more than was taken');
+  }
+}

@@ -1,0 +1,143 @@
+// The lane against the stock handler: the same random calls to two servers that differ in nothing else. A client must see
+// the same of both: status, headers, messages, trailers or last envelope, code and words of errors; and both must say the
+// same of themselves in their records, and store the same.
+
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { BlobHandle, BlobSource, WriteOptions, WriteResult } from '../../../../src/base/blob-store.js';
+import { type BlobHash, hashesEqual } from '../../../../src/base/digest.js';
+import { CairnError } from '../../../../src/base/errors.js';
+import { MemoryStore } from '../../../../src/cas/memory-store.js';
+import { freshBlob } from '../../../conformance/wire-blobs.js';
+import { seededRandom, testRounds, testSeed } from '../../../support/random.js';
+import { type RpcServer, startRpcServer } from '../rpc-server.js';
+import { type KnownBlobs, type RandomCall, randomCall } from './random-calls.js';
+import { rawCall } from './raw-call.js';
+
+const callsPerRound = 1500;
+const callsAtOnce = 12;
+
+const known: KnownBlobs = {
+  stored: [0, 1, 100, 4096, 65_536, 65_537, 300_000, 1_500_000].map((size) => freshBlob(size)),
+  damaged: freshBlob(900_000),
+  refused: freshBlob(100),
+};
+
+/** Reads of one blob fail in its middle, and writes of another. */
+class FailingStore extends MemoryStore {
+  override async open(hash: BlobHash): Promise<BlobHandle | undefined> {
+    const handle = await super.open(hash);
+    if (handle === undefined || !hashesEqual(hash, known.damaged.digest.hash)) return handle;
+    return {
+      ...handle,
+      digest: handle.digest,
+      localPath: undefined,
+      close: () => handle.close(),
+      read: async (range) => {
+        if (range.end > 500_000) throw new CairnError('corrupt', 'a block is damaged');
+        return handle.read(range);
+      },
+    };
+  }
+
+  override async write(source: BlobSource, options: WriteOptions = {}): Promise<WriteResult> {
+    const result = super.write(source, options);
+    if (options.expect === undefined || !hashesEqual(options.expect.hash, known.refused.digest.hash)) return result;
+    await result;
+    await this.delete([known.refused.digest.hash]);
+    throw new CairnError('no_space', 'the disk is full');
+  }
+}
+
+interface Side {
+  readonly server: RpcServer;
+  readonly session: ClientHttp2Session;
+  readonly spentToken: string;
+}
+
+async function startSide(withLane: boolean, transportTokens: 'optional' | 'required'): Promise<Side> {
+  const store = new FailingStore();
+  for (const { bytes } of [...known.stored, known.damaged]) await store.write(bytes);
+  const server = await startRpcServer({ withLane, transportTokens, store });
+  const session = connect(server.baseUrl);
+  const spentToken = server.parts.tokens.issue();
+  server.parts.tokens.redeem(spentToken, undefined);
+  return { server, session, spentToken };
+}
+
+type Pair = readonly [lane: Side, stock: Side];
+
+/** Calls that their callers reset have servers of their own: how far they came is a matter of time. */
+let sides: Record<'optional' | 'required' | 'reset', Pair>;
+
+beforeAll(async () => {
+  sides = {
+    optional: [await startSide(true, 'optional'), await startSide(false, 'optional')],
+    required: [await startSide(true, 'required'), await startSide(false, 'required')],
+    reset: [await startSide(true, 'optional'), await startSide(false, 'optional')],
+  };
+});
+
+afterAll(async () => {
+  for (const { server, session } of Object.values(sides).flat()) {
+    session.destroy();
+    await server.stop();
+  }
+});
+
+/** What the client of one server sees. */
+async function seen({ server, session, spentToken }: Side, call: RandomCall) {
+  const tokens = { none: undefined, fresh: server.parts.tokens.issue(), spent: spentToken, foreign: 'no token' };
+  const token = tokens[call.token];
+  const headers = { ...call.headers, ...(token !== undefined && { 'x-cairn-transport-token': token }) };
+  const answer = await rawCall(server.baseUrl, session, { ...call, headers });
+  return answer && { ...answer, body: readable(answer.body) };
+}
+
+/** Envelopes with flags, length and, where it is short, text: two answers that differ are then easy to compare. */
+function readable(body: Buffer): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at + 5 <= body.length; ) {
+    const length = body.readUInt32BE(at + 1);
+    const message = body.subarray(at + 5, at + 5 + length);
+    const text = length < 400 ? message.toString('latin1') : `${hash(message)}`;
+    lines.push(`${body[at]} ${length} ${message.length} ${text}`);
+    at += 5 + length;
+  }
+  return lines;
+}
+
+function hash(bytes: Buffer): number {
+  let state = 0;
+  for (const byte of bytes) state = (Math.imul(state, 31) + byte) | 0;
+  return state;
+}
+
+function recordsOf({ server }: Side): string[] {
+  return server.calls.map(({ method, protocol, code }) => `${protocol} ${method} ${code}`).sort();
+}
+
+it('a client cannot tell the lane from the stock handler', { timeout: 120_000 * testRounds() }, async () => {
+  const random = seededRandom(testSeed('lane'));
+  const calls = callsPerRound * testRounds();
+  for (let done = 0; done < calls; done += callsAtOnce) {
+    const batch = Array.from({ length: callsAtOnce }, () => {
+      const call = randomCall(random, known);
+      const pair = random.chance(0.15) ? sides.required : sides.optional;
+      return { call, pair: call.then === 'reset' ? sides.reset : pair };
+    });
+    await Promise.all(
+      batch.map(async ({ call, pair: [lane, stock] }) => {
+        const [got, want] = await Promise.all([seen(lane, call), seen(stock, call)]);
+        expect(got, call.story).toEqual(want);
+      }),
+    );
+  }
+  for (const [lane, stock] of [sides.optional, sides.required]) {
+    // A call that was answered early is over when the rest of its request was thrown away.
+    await expect.poll(() => lane.server.calls.length, { timeout: 10_000 }).toBe(stock.server.calls.length);
+    expect(recordsOf(lane)).toEqual(recordsOf(stock));
+    expect(await lane.server.parts.store.usage()).toEqual(await stock.server.parts.store.usage());
+    expect(lane.server.errors.length).toBe(stock.server.errors.length);
+  }
+});
