@@ -10,6 +10,7 @@ import type { HttpFace } from './http/http-handler.js';
 import type { RequestListener, RequestListeners, StreamListener } from './request-listener.js';
 import type { Lane } from './rpc/lane/lane.js';
 import type { ServingStatus } from './rpc/serving-state.js';
+import type { StreamWindows } from './stream-windows.js';
 
 export interface FrontParts {
   /** Undefined on a port that other machines reach anyway. */
@@ -20,12 +21,22 @@ export interface FrontParts {
   /** Undefined where the stock handler serves every call. */
   readonly lane: Lane | undefined;
   readonly http: HttpFace;
+  readonly windows: StreamWindows;
   /** On a port for RPC alone everything else is `not_found`. */
   readonly servesHttp: boolean;
   readonly serving: { readonly status: ServingStatus };
 }
 
-export function createFront({ guard, cors, rpc, lane, http, servesHttp, serving }: FrontParts): RequestListeners {
+export function createFront({
+  guard,
+  cors,
+  rpc,
+  lane,
+  http,
+  windows,
+  servesHttp,
+  serving,
+}: FrontParts): RequestListeners {
   const fallback: RequestListener = servesHttp
     ? http.handler
     : (request, response) => http.refuse(request, response, new CairnError('not_found', 'this port serves RPC alone'));
@@ -48,6 +59,7 @@ export function createFront({ guard, cors, rpc, lane, http, servesHttp, serving 
 
   /** The same way, for calls that the lane takes before they become requests. Who is refused is refused above. */
   const answerOnLane: StreamListener = (stream, headers) => {
+    windows.opened(stream);
     if (lane === undefined || !lane.wantsStream(headers)) return false;
     mendAuthority({ headers });
     if (guard?.({ headers }) !== undefined) return false;

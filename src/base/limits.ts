@@ -171,8 +171,11 @@ export const limits = {
   hostsRememberedCountMax: 64,
   streamsPerSessionCountMax: 256,
   /** What a peer may send on one stream, and on one session, before we have taken it. */
-  streamWindowBytes: mib,
+  streamWindowBytes: 128 * kib,
   sessionWindowBytes: 16 * mib,
+  /** The window of streams whose session has moved so much on one stream, while the budget grants it. */
+  wideStreamWindowBytes: mib,
+  earnedWindowBytes: 512 * kib,
   frameBytesMax: mib,
   /** Whatever one HTTP/2 session holds; streams beyond it are refused. Room for every stream's window and two pieces. */
   sessionMemoryMebibytesMax: 1024,

@@ -14,6 +14,7 @@ import { rpcHandler } from '../api/rpc/rpc-handler.js';
 import type { RpcParts } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
+import { StreamWindows } from '../api/stream-windows.js';
 import type { BlobStore } from '../base/blob-store.js';
 import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
@@ -62,7 +63,9 @@ export async function compose({ config, logger, clock, random, connections }: Co
   const nextCallId = callIds();
   const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
 
-  const http = httpFace({ store, clock, random, logger, metrics, serving, nextCallId, onCall });
+  const budget = new ByteBudget(limits.streamBudgetBytes);
+  const windows = new StreamWindows(budget);
+  const http = httpFace({ store, clock, windows, random, logger, metrics, serving, nextCallId, onCall });
   const rpcParts: RpcParts = {
     store,
     logger,
@@ -74,7 +77,8 @@ export async function compose({ config, logger, clock, random, connections }: Co
     advertise: config.advertise,
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
-    budget: new ByteBudget(limits.streamBudgetBytes),
+    budget,
+    windows,
     nextCallId,
     onCall,
   };
@@ -95,6 +99,7 @@ export async function compose({ config, logger, clock, random, connections }: Co
         rpc: face === 'http' ? undefined : rpc,
         lane: face === 'http' ? undefined : lane,
         http,
+        windows,
         servesHttp: face !== 'grpc',
         serving,
       }),

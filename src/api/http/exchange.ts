@@ -10,6 +10,7 @@ import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import { httpStatus, internalMessage, isServerFault } from '../error-map.js';
 import type { NodeRequest, NodeResponse } from '../request-listener.js';
+import type { StreamWindows } from '../stream-windows.js';
 
 export type AnswerHeaders = Readonly<Record<string, string | number>>;
 
@@ -32,6 +33,7 @@ export class Exchange {
     readonly request: NodeRequest,
     readonly response: NodeResponse,
     readonly clock: Clock,
+    readonly windows?: StreamWindows | undefined,
   ) {
     // The response of HTTP/2 says it has finished only when its whole stream has closed.
     this.#writer = 'stream' in response ? (response as Http2ServerResponse).stream : (response as ServerResponse);

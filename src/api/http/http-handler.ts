@@ -10,6 +10,7 @@ import type { Logger } from '../logger.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { peerName } from '../rpc/peer.js';
 import type { ServingStatus } from '../rpc/serving-state.js';
+import type { StreamWindows } from '../stream-windows.js';
 import { Exchange } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { readBlob } from './read-blob.js';
@@ -20,6 +21,8 @@ import { deleteBlob, postBlob, putBlob } from './write-blob.js';
 export interface HttpParts {
   readonly store: BlobStore;
   readonly clock: Clock;
+  /** Widens the windows of HTTP/2 streams that bring much. */
+  readonly windows?: StreamWindows | undefined;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -61,11 +64,11 @@ export function httpFace(parts: HttpParts): HttpFace {
   return {
     owns: (url) => router.has(url.split('?', 1)[0]!),
     handler(request, response) {
-      const exchange = new Exchange(request, response, parts.clock);
+      const exchange = new Exchange(request, response, parts.clock, parts.windows);
       run(exchange, router.find(exchange.method, exchange.path));
     },
     refuse(request, response, error) {
-      const exchange = new Exchange(request, response, parts.clock);
+      const exchange = new Exchange(request, response, parts.clock, parts.windows);
       run(exchange, { name: 'refused', handle: () => exchange.answerError(error) });
     },
     async settled() {

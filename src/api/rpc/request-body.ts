@@ -5,18 +5,21 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../base/clock.js';
 import type { NodeRequest } from '../request-listener.js';
+import type { StreamWindows } from '../stream-windows.js';
 
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes handed out so far. */
   bytes = 0;
   readonly #request: NodeRequest;
   readonly #source: AsyncIterable<Uint8Array>;
+  readonly #windows: StreamWindows | undefined;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
 
-  constructor(request: NodeRequest, source: AsyncIterable<Uint8Array>) {
+  constructor(request: NodeRequest, source: AsyncIterable<Uint8Array>, windows?: StreamWindows) {
     this.#request = request;
     this.#source = source;
+    this.#windows = windows;
   }
 
   /** Has no `return`: ending early leaves the rest where it is. */
@@ -33,8 +36,10 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
       this.#ended = true;
       throw cutOff(error);
     }
-    if (!step.done) this.bytes += step.value.length;
-    else {
+    if (!step.done) {
+      this.bytes += step.value.length;
+      if ('stream' in this.#request) this.#windows?.moved(this.#request.stream, this.bytes);
+    } else {
       this.#ended = true;
       if (wasReset(this.#request)) throw cutOff(undefined);
     }

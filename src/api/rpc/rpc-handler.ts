@@ -60,7 +60,7 @@ async function answer(
     response.end();
     return;
   }
-  const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>);
+  const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>, parts.windows);
   let bytesOut = 0;
   const record = callRecorder(parts, call, { peer: peerName(request.socket), protocol: protocolOf(request) });
   response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));

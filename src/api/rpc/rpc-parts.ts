@@ -7,6 +7,7 @@ import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
+import type { StreamWindows } from '../stream-windows.js';
 import type { ServingState } from './serving-state.js';
 import type { TransportTokens } from './transport-tokens.js';
 
@@ -51,6 +52,8 @@ export interface RpcParts {
   readonly negotiateConcurrency: number;
   /** What streams may hold beyond what each has from the start. */
   readonly budget: ByteBudget;
+  /** Widens the windows of HTTP/2 streams that bring much. */
+  readonly windows: StreamWindows;
   /** A name for each call, in logs. */
   nextCallId(): string;
   /** Called once when a call's response is closed. Must not throw. */

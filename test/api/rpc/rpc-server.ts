@@ -11,6 +11,7 @@ import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
 import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
+import { StreamWindows } from '../../../src/api/stream-windows.js';
 import { ByteBudget } from '../../../src/base/byte-budget.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { limits } from '../../../src/base/limits.js';
@@ -39,6 +40,7 @@ export function testParts(given: Partial<RpcParts> = {}): {
   const calls: CallRecord[] = [];
   const errors: object[] = [];
   let callId = 0;
+  const budget = new ByteBudget(limits.streamBudgetBytes);
   const parts: RpcParts = {
     store: new MemoryStore(),
     logger: { error: (fields) => void errors.push(fields), warn: () => {} },
@@ -49,7 +51,8 @@ export function testParts(given: Partial<RpcParts> = {}): {
     shutdown: new AbortController().signal,
     recommendedConcurrency: 4,
     negotiateConcurrency: 2,
-    budget: new ByteBudget(limits.streamBudgetBytes),
+    budget,
+    windows: new StreamWindows(budget),
     nextCallId: () => String(++callId),
     onCall: (call) => void calls.push(call),
     ...given,

@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
+import type { StreamWindows } from '../../stream-windows.js';
 import type { AnswerEnd } from './protocols.js';
 
 export interface Exchange {
@@ -23,6 +24,8 @@ export interface Exchange {
   end(last: AnswerEnd): void;
   /** Calls back once when it is certain that no more bytes will come or go. */
   onClose(callback: () => void): void;
+  /** So many bytes of the request have come and were taken. */
+  noteProgress(windows: StreamWindows, receivedBytes: number): void;
   /** Ends a request whose sender goes on although it has been answered. */
   giveUp(): void;
   /** Breaks off: the caller sees an answer that ends in its middle. */

@@ -42,6 +42,9 @@ export class Http1Exchange implements Exchange {
     this.sink.once('close', callback);
   }
 
+  /** HTTP/1.1 has no windows. */
+  noteProgress(): void {}
+
   giveUp(): void {
     this.source.socket.destroy();
   }

@@ -2,6 +2,7 @@
 // a small call itself.
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { StreamWindows } from '../../stream-windows.js';
 import { peerName } from '../peer.js';
 import type { Exchange } from './exchange.js';
 import type { AnswerEnd } from './protocols.js';
@@ -69,6 +70,10 @@ export class Http2Exchange implements Exchange {
     };
     // The first tells at once that the caller has gone, the second comes in any case.
     this.sink.once('aborted', once).once('close', once);
+  }
+
+  noteProgress(windows: StreamWindows, receivedBytes: number): void {
+    windows.moved(this.sink, receivedBytes);
   }
 
   giveUp(): void {

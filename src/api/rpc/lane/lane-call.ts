@@ -41,6 +41,11 @@ export class LaneCall implements CallSignal {
     });
   }
 
+  /** The store has taken what has come so far, and asks for more. */
+  noteProgress(): void {
+    this.#exchange.noteProgress(this.#parts.windows, this.envelopes.receivedBytes);
+  }
+
   /** Bytes beyond its floor that this call, like every other, may ask for. */
   get budget(): ByteBudget {
     return this.#parts.budget;

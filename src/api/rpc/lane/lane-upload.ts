@@ -20,7 +20,8 @@ export async function laneUpload(
   const digest = declaredDigest(await messages.next(UploadRequestSchema));
   const batches = new BatchBuffers(digest.size, call.budget);
   try {
-    const answer = await writeUpload(store, digest, new UploadChunks(messages, digest, batches), call.signal);
+    const chunks = new UploadChunks(messages, digest, batches, () => call.noteProgress());
+    const answer = await writeUpload(store, digest, chunks, call.signal);
     return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
   } finally {
     batches.close();

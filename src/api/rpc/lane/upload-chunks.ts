@@ -27,6 +27,7 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
   readonly #digest: Digest;
   readonly #batches: BatchBuffers;
   readonly #prefix = new ChunkPrefix();
+  readonly #noteProgress: () => void;
   #place: Place = 'head';
   /** Bytes of all chunks whose messages have begun. */
   #announcedBytes = 0;
@@ -35,7 +36,9 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
   #ended = false;
   #question: Question | undefined;
 
-  constructor(messages: RequestMessages, digest: Digest, batches: BatchBuffers) {
+  /** `noteProgress` is called each time the store asks for more. */
+  constructor(messages: RequestMessages, digest: Digest, batches: BatchBuffers, noteProgress: () => void) {
+    this.#noteProgress = noteProgress;
     this.#messages = messages;
     this.#digest = digest;
     this.#batches = batches;
@@ -50,6 +53,7 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
     return new Promise((resolve, reject) => {
       this.#question = { resolve, reject };
       this.#batches.release();
+      this.#noteProgress();
       this.#advance();
       if (this.#question !== undefined) this.#messages.envelopes.resume();
     });
