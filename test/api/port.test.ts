@@ -120,7 +120,7 @@ describe('inner servers', () => {
     await open();
     const session = http2Connect(`http://127.0.0.1:${number}`);
     const [settings] = await once(session, 'remoteSettings');
-    expect(settings).toMatchObject({ initialWindowSize: 1 << 20, maxFrameSize: 1 << 20, maxConcurrentStreams: 256 });
+    expect(settings).toMatchObject({ initialWindowSize: 128 * 1024, maxFrameSize: 1 << 20, maxConcurrentStreams: 256 });
     const stream = session.request({ ':path': '/' });
     stream.resume();
     await once(stream, 'end');

@@ -27,6 +27,10 @@ export class BatchBuffers {
     return this.#buffer.length - this.#filled;
   }
 
+  get isEmpty(): boolean {
+    return this.#filled === 0;
+  }
+
   get isFull(): boolean {
     return this.#filled === this.#buffer.length && this.#filled > 0;
   }
@@ -47,17 +51,17 @@ export class BatchBuffers {
     const filled = this.#filled;
     this.#lent = batch;
     this.#filled = 0;
-    this.#buffer = this.#nextBuffer(batch.length);
+    this.#buffer = this.#nextBuffer(batch.length, filled === batch.length);
     return filled === batch.length ? batch : batch.subarray(0, filled);
   }
 
-  #nextBuffer(lastLength: number): Buffer {
+  #nextBuffer(lastLength: number, wasFull: boolean): Buffer {
     const left = this.#size - this.totalBytes;
     const wanted = Math.min(2 * lastLength, limits.laneBatchBytesMax);
     const spare = this.#spare;
     this.#spare = undefined;
     if (left <= 0) return Buffer.alloc(0);
-    const mayGrow = left > wanted && wanted > lastLength && this.#budget.take(2 * (wanted - lastLength));
+    const mayGrow = wasFull && left > wanted && wanted > lastLength && this.#budget.take(2 * (wanted - lastLength));
     if (mayGrow) this.#grantedBytes += 2 * (wanted - lastLength);
     const length = Math.min(left, mayGrow ? wanted : lastLength);
     return spare !== undefined && spare.length === length ? spare : Buffer.allocUnsafeSlow(length);

@@ -34,6 +34,8 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
   /** A decoded message's chunk, and how much of it is in a batch. */
   #decoded: Uint8Array | undefined;
   #ended = false;
+  /** An answer with what has come until then is due at the end of this turn. */
+  #answersSoon = false;
   #question: Question | undefined;
 
   /** `noteProgress` is called each time the store asks for more. */
@@ -70,23 +72,31 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
 
   /** Takes what has come, as far as there is room for it, and answers the store if it waits. */
   #advance(): void {
-    const question = this.#question;
     try {
       if (this.failure === undefined) this.#fill();
     } catch (error) {
       this.failure = error;
     }
-    if (question === undefined) return;
-    if (this.failure !== undefined) {
-      this.#question = undefined;
-      question.reject(this.failure);
-      return;
+    if (this.#question === undefined) return;
+    if (this.failure !== undefined || this.#ended || this.#batches.isFull) this.#answer();
+    else if (!this.#answersSoon && !this.#batches.isEmpty) {
+      // More may come in this turn of the event loop; what has come by its end does not wait any longer.
+      this.#answersSoon = true;
+      setImmediate(() => {
+        this.#answersSoon = false;
+        this.#answer();
+      });
     }
-    const isComplete = this.#ended || this.#batches.isFull || this.#batches.totalBytes === this.#digest.size;
-    const batch = isComplete ? this.#batches.take() : undefined;
-    if (batch === undefined && !this.#ended) return;
+  }
+
+  #answer(): void {
+    const question = this.#question;
+    if (question === undefined) return;
+    const batch = this.failure === undefined ? this.#batches.take() : undefined;
+    if (batch === undefined && this.failure === undefined && !this.#ended) return;
     this.#question = undefined;
-    question.resolve(batch === undefined ? { done: true, value: undefined } : { done: false, value: batch });
+    if (this.failure !== undefined) question.reject(this.failure);
+    else question.resolve(batch === undefined ? { done: true, value: undefined } : { done: false, value: batch });
     // The other buffer has room.
     if (!this.#ended) this.#messages.envelopes.resume();
   }

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { BatchBuffers } from '../../../../src/api/rpc/lane/batch-buffers.js';
+import { ByteBudget } from '../../../../src/base/byte-budget.js';
+import { limits } from '../../../../src/base/limits.js';
+
+const { laneBatchBytesMin: first, laneBatchBytesMax: largest } = limits;
+
+/** The lengths of all batches of a blob, and what they held. */
+function batchesOf(size: number, budget: ByteBudget): { lengths: number[]; bytes: Buffer; batches: BatchBuffers } {
+  const source = Buffer.from(Array.from({ length: size }, (_, at) => at & 0xff));
+  const batches = new BatchBuffers(size, budget);
+  const taken: Buffer[] = [];
+  let rest: Uint8Array | undefined = source;
+  while (rest !== undefined) {
+    rest = batches.add(rest);
+    const batch = batches.take();
+    if (batch !== undefined) taken.push(Buffer.from(batch));
+    batches.release();
+  }
+  return { lengths: taken.map(({ length }) => length), bytes: Buffer.concat(taken), batches };
+}
+
+describe('BatchBuffers', () => {
+  it('hold all bytes, in batches that double up to the largest', () => {
+    const budget = new ByteBudget(limits.streamBudgetBytes);
+    const { lengths, bytes, batches } = batchesOf(2_000_003, budget);
+    expect(lengths.slice(0, 6)).toEqual([first, 2 * first, 4 * first, 8 * first, largest, largest]);
+    expect(bytes.every((byte, at) => byte === (at & 0xff))).toBe(true);
+    expect(bytes).toHaveLength(2_000_003);
+    expect(budget.takenBytes).toBe(2 * (largest - first));
+    batches.close();
+    expect(budget.takenBytes).toBe(0);
+  });
+
+  it('stay small when the budget grants nothing', () => {
+    const { lengths } = batchesOf(5 * first + 1, new ByteBudget(0));
+    expect(lengths).toEqual([first, first, first, first, first, 1]);
+  });
+
+  it('take no more memory than the blob has bytes', () => {
+    const { lengths, batches } = batchesOf(10, new ByteBudget(0));
+    expect(lengths).toEqual([10]);
+    expect(batches.room).toBe(0);
+    expect(batches.isFull).toBe(false);
+  });
+
+  it('do not write into what is lent', () => {
+    const batches = new BatchBuffers(4 * first, new ByteBudget(0));
+    batches.add(Buffer.alloc(first, 1));
+    const lent = batches.take()!;
+    batches.add(Buffer.alloc(first, 2));
+    expect(lent.every((byte) => byte === 1)).toBe(true);
+  });
+});

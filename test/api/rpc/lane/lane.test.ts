@@ -1,0 +1,112 @@
+// What the lane does that the stock handler does not, or does later; everything else is in the differential test.
+
+import { type ClientHttp2Stream, connect } from 'node:http2';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { encodeEnvelope } from '../../../../src/api/rpc/lane/envelope.js';
+import { messageHead } from '../../../../src/api/rpc/lane/lane-download.js';
+import { systemClock } from '../../../../src/base/clock.js';
+import { limits } from '../../../../src/base/limits.js';
+import { MemoryStore } from '../../../../src/cas/memory-store.js';
+import { DownloadResponseSchema, UploadRequestSchema } from '../../../../src/gen/zako/v1/transport/transport_pb.js';
+import { chunkMessage, freshBlob, metadataMessage } from '../../../conformance/wire-blobs.js';
+import { type GivenParts, startRpcServer } from '../rpc-server.js';
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function open(method: 'Upload' | 'Download', given: GivenParts = {}, headers: Record<string, string> = {}) {
+  const server = await startRpcServer(given);
+  cleanUps.push(() => server.stop());
+  const session = connect(server.baseUrl);
+  cleanUps.push(() => session.destroy());
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/zako.v1.transport.Transport/${method}`,
+    'content-type': 'application/grpc',
+    ...headers,
+  });
+  stream.on('error', () => {});
+  return { server, session, stream };
+}
+
+function status(stream: ClientHttp2Stream): Promise<number> {
+  return new Promise((resolve) => {
+    stream.on('trailers', (trailers) => resolve(Number(trailers['grpc-status'])));
+    stream.resume();
+  });
+}
+
+const encode = (message: ReturnType<typeof metadataMessage>) =>
+  encodeEnvelope(0, toBinary(UploadRequestSchema, create(UploadRequestSchema, message)));
+
+describe('the lane', () => {
+  it('refuses a request that ends right behind the head of an envelope', async () => {
+    const { server, stream } = await open('Upload');
+    const blob = freshBlob(100);
+    stream.end(
+      Buffer.concat([
+        encode(metadataMessage(blob.message)),
+        encode(chunkMessage(blob.bytes)),
+        Buffer.from([0, 0, 0, 0, 9]),
+      ]),
+    );
+    expect(await status(stream)).toBe(Code.InvalidArgument);
+    expect(await server.parts.store.usage()).toMatchObject({ blobs: 0 });
+  });
+
+  it('ends a download at its deadline, though its question never comes', async () => {
+    const { stream } = await open('Download', {}, { 'grpc-timeout': '50m' });
+    expect(await status(stream)).toBe(Code.DeadlineExceeded);
+  });
+
+  it('closes the stream of an upload that was answered early and whose rest does not come in time', async () => {
+    const waits: { milliseconds: number; callback: () => void }[] = [];
+    const after = (milliseconds: number, callback: () => void) => {
+      waits.push({ milliseconds, callback });
+      return () => {};
+    };
+    const { stream, server } = await open('Upload', { clock: { ...systemClock, after } });
+    stream.write(encode(chunkMessage(new Uint8Array(10))));
+    expect(await status(stream)).toBe(Code.FailedPrecondition);
+    await vi.waitFor(() => expect(waits).toMatchObject([{ milliseconds: limits.lingerMillisecondsMax }]));
+    expect(server.calls).toEqual([]);
+    waits[0]!.callback();
+    await vi.waitFor(() => expect(server.calls).toMatchObject([{ code: 'failed_precondition' }]));
+  });
+
+  it('holds the sender up while the store takes nothing, and goes on when it does', async () => {
+    const store = new MemoryStore();
+    let goOn = () => {};
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const write = store.write.bind(store);
+    store.write = async (source, options) => {
+      await paused;
+      return write(source, options);
+    };
+    const { stream, server } = await open('Upload', { store });
+    const blob = freshBlob(8_000_000);
+    const answered = status(stream);
+    stream.write(encode(metadataMessage(blob.message)));
+    stream.end(encode(chunkMessage(blob.bytes)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // What did not leave the client waits there.
+    expect(stream.writableFinished).toBe(false);
+    goOn();
+    expect(await answered).toBe(0);
+    expect(await server.parts.store.usage()).toEqual({ blobs: 1, bytes: 8_000_000 });
+  });
+
+  it.each([1, 127, 128, 16_383, 16_384, 262_144, 2_097_152])(
+    'heads a message of %i bytes as the encoder does',
+    (bytes) => {
+      const message = toBinary(DownloadResponseSchema, create(DownloadResponseSchema, { data: new Uint8Array(bytes) }));
+      expect(Buffer.from(messageHead(bytes))).toEqual(encodeEnvelope(0, message).subarray(0, -bytes));
+    },
+  );
+});
