@@ -71,7 +71,10 @@ export async function startRpcServer({ withLane = true, ...given }: GivenParts =
   const listener = rpcHandler(parts, notFound, lane);
   const http = createServer(listener);
   http.emit('listening');
-  const http2 = createHttp2Server({ settings: { initialWindowSize: 1 << 20 } }, listener);
+  const http2 = createHttp2Server(
+    { settings: { initialWindowSize: 1 << 20 }, maxSessionMemory: limits.sessionMemoryMebibytesMax },
+    listener,
+  );
   dispatchStreams(http2, (stream, headers) => {
     if (lane?.wantsStream(headers) !== true) return false;
     lane.answerStream(stream, headers, {});

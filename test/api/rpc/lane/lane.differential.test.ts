@@ -59,7 +59,8 @@ async function startSide(withLane: boolean, transportTokens: 'optional' | 'requi
   const store = new FailingStore();
   for (const { bytes } of [...known.stored, known.damaged]) await store.write(bytes);
   const server = await startRpcServer({ withLane, transportTokens, store });
-  const session = connect(server.baseUrl);
+  // With the default of 10 MB a session that holds unsent uploads refuses the headers of early answers.
+  const session = connect(server.baseUrl, { maxSessionMemory: 1024 });
   const spentToken = server.parts.tokens.issue();
   server.parts.tokens.redeem(spentToken, undefined);
   return { server, session, spentToken };
@@ -120,6 +121,8 @@ function recordsOf({ server }: Side): string[] {
 it('a client cannot tell the lane from the stock handler', { timeout: 120_000 * testRounds() }, async () => {
   const random = seededRandom(testSeed('lane'));
   const calls = callsPerRound * testRounds();
+  /** Calls that came to nothing, on both sides: equal, but they prove nothing. */
+  const unseen: string[] = [];
   for (let done = 0; done < calls; done += callsAtOnce) {
     const batch = Array.from({ length: callsAtOnce }, () => {
       const call = randomCall(random, known);
@@ -130,9 +133,12 @@ it('a client cannot tell the lane from the stock handler', { timeout: 120_000 * 
       batch.map(async ({ call, pair: [lane, stock] }) => {
         const [got, want] = await Promise.all([seen(lane, call), seen(stock, call)]);
         expect(got, call.story).toEqual(want);
+        if (call.then === 'end' && got?.ending !== 'complete') unseen.push(call.story);
       }),
     );
   }
+  // An early answer over HTTP/1.1 may be lost when the rest of the request meets a closed connection.
+  expect(unseen.length, unseen.join('\n')).toBeLessThan(calls / 100);
   for (const [lane, stock] of [sides.optional, sides.required]) {
     // A call that was answered early is over when the rest of its request was thrown away.
     await expect.poll(() => lane.server.calls.length, { timeout: 10_000 }).toBe(stock.server.calls.length);
