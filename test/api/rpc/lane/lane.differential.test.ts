@@ -132,12 +132,14 @@ it('a client cannot tell the lane from the stock handler', { timeout: 120_000 * 
     await Promise.all(
       batch.map(async ({ call, pair: [lane, stock] }) => {
         const [got, want] = await Promise.all([seen(lane, call), seen(stock, call)]);
-        expect(got, call.story).toEqual(want);
-        if (call.then === 'end' && got?.ending !== 'complete') unseen.push(call.story);
+        // An early answer over HTTP/1.1 is lost when the rest of the request meets a connection that is closed by then:
+        // a matter of time, on either side.
+        const isLost = call.version === 'h1' && call.then === 'end' && (got === undefined || want === undefined);
+        if (!isLost) expect(got, call.story).toEqual(want);
+        if (isLost || (call.then === 'end' && got?.ending !== 'complete')) unseen.push(call.story);
       }),
     );
   }
-  // An early answer over HTTP/1.1 may be lost when the rest of the request meets a closed connection.
   expect(unseen.length, unseen.join('\n')).toBeLessThan(calls / 100);
   for (const [lane, stock] of [sides.optional, sides.required]) {
     // A call that was answered early is over when the rest of its request was thrown away.
