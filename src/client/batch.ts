@@ -1,6 +1,7 @@
 // Many small blobs in one call, each with its own outcome.
 
 import type { Client } from '@connectrpc/connect';
+import type { NamedBlob } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { formatHash, hashesEqual } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
@@ -9,13 +10,13 @@ import { hashBytes } from '../blake3/hasher.js';
 import type { BlobService } from '../gen/cairn/v1/blob_service_pb.js';
 import { codeOfStatus, toCairnError } from './error-codes.js';
 import type { Call } from './grpc-session.js';
-import { decodeBatchAnswers, encodeBatch, type NamedBytes } from './message.js';
+import { decodeBatchAnswers, encodeBatch } from './message.js';
 import { encodeDigest } from './wire.js';
 
 /** For each blob, in order: was it there before, or why it was not stored. Together at most `batchWriteBytesMax`. */
 export async function batchWrite(
   call: Call,
-  blobs: readonly NamedBytes[],
+  blobs: readonly NamedBlob[],
   signal: AbortSignal | undefined,
 ): Promise<(boolean | CairnError)[]> {
   try {

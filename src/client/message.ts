@@ -1,6 +1,7 @@
 // The messages of a sync, by hand: the generated code takes several times as long for thousands of small items, and
 // loading it longer than asking one question. proto/ says what they hold. Requests come as gRPC frames, each in one piece.
 
+import type { NamedBlob } from '../base/blob-store.js';
 import { type Digest, hashLength, toDigest, toHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 
@@ -9,11 +10,6 @@ export const frameHeaderBytes = 5;
 
 /** Tags of the fields 1 to 3 that hold a length and bytes, and of those that hold a number. */
 const [bytes1, bytes2, number1] = [0x0a, 0x12, 0x08];
-
-export interface NamedBytes {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
-}
 
 /** `NegotiateBlobsRequest`. */
 export function encodeDigests(digests: readonly Digest[]): Uint8Array {
@@ -25,7 +21,7 @@ export function encodeDigests(digests: readonly Digest[]): Uint8Array {
 }
 
 /** `BatchWriteRequest`. */
-export function encodeBatch(blobs: readonly NamedBytes[]): Uint8Array {
+export function encodeBatch(blobs: readonly NamedBlob[]): Uint8Array {
   let length = 0;
   for (const blob of blobs) {
     const item = itemLength(blob);
@@ -120,7 +116,7 @@ function decodeDigest(bytes: Uint8Array): Digest {
   return toDigest(toHash(hash), size);
 }
 
-function itemLength({ digest, bytes }: NamedBytes): number {
+function itemLength({ digest, bytes }: NamedBlob): number {
   return 2 + digestLength(digest) + 1 + varintLength(bytes.length) + bytes.length;
 }
 

@@ -5,13 +5,12 @@
 // A blob that cannot be read or is refused fails alone. What concerns them all (no connection, no permission, no space)
 // ends the whole with the error.
 
-import type { BlobSource } from '../base/blob-store.js';
+import type { BlobSource, NamedBlob } from '../base/blob-store.js';
 import { concatBytes } from '../base/bytes.js';
 import { type Digest, digestKey } from '../base/digest.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { sourceError, toCairnError } from './error-codes.js';
-import type { NamedBytes } from './message.js';
 import { Slots } from './slots.js';
 import type { UploadOptions } from './upload.js';
 
@@ -41,7 +40,7 @@ export interface PutSummary {
 /** The calls that `putMany` is made of. */
 export interface PutCalls {
   missing(digests: readonly Digest[], signal: AbortSignal | undefined): Promise<Digest[]>;
-  batchWrite(blobs: readonly NamedBytes[], signal: AbortSignal | undefined): Promise<(boolean | CairnError)[]>;
+  batchWrite(blobs: readonly NamedBlob[], signal: AbortSignal | undefined): Promise<(boolean | CairnError)[]>;
   upload(digest: Digest, source: BlobSource, options: UploadOptions): Promise<boolean>;
   concurrency(): Promise<number>;
 }
@@ -155,7 +154,7 @@ class Put<Item extends PutItem> {
   }
 
   async #putBatch(batch: readonly Equals<Item>[]): Promise<void> {
-    const read: { readonly items: Equals<Item>; readonly blob: NamedBytes }[] = [];
+    const read: { readonly items: Equals<Item>; readonly blob: NamedBlob }[] = [];
     for (const items of batch) {
       const item = items[0]!;
       const { digest } = item;
