@@ -78,6 +78,30 @@ describe('Compactor', () => {
       await store.close();
     }));
 
+  it('keeps a tombstone as long as an older segment holds what it kills', () =>
+    withDirectory(async (directory) => {
+      const clock = new StoppedClock();
+      const options = { clock, segmentBytesTarget: 64 * 1024 };
+      let store = await openStoreIn(directory, options);
+      const write = (from: number, to: number) => Promise.all(all.slice(from, to).map((bytes) => store.write(bytes)));
+      // The first segment stays, with one dead blob. Its tombstone begins the second, which is compacted.
+      await write(0, 16);
+      await store.delete([hashes[0]!]);
+      await write(16, 32);
+      await write(32, 48);
+      await store.delete(hashes.slice(16, 32));
+      for (let i = 0; i < 5; i++) await clock.round();
+      const names = (await readdir(join(directory, 'log'))).map((name) => Number.parseInt(name, 16));
+      expect(names).toContain(1);
+      expect(names).not.toContain(2);
+      await store.close();
+
+      for (const derived of ['index', 'table']) await rm(join(directory, derived), { recursive: true });
+      store = await openStoreIn(directory, options);
+      expect(await store.stat(hashes.slice(0, 2))).toEqual([undefined, { size }]);
+      await store.close();
+    }));
+
   it('lets tombstones go when nothing is left that they could kill', () =>
     withDirectory(async (directory) => {
       const clock = new StoppedClock();
