@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'out_of_range'
   | 'digest_mismatch'
   | 'failed_precondition'
+  | 'no_node'
   | 'timeout'
   | 'unavailable'
   | 'canceled'
@@ -22,15 +23,24 @@ export type ErrorCode =
   | 'permission_denied'
   | 'internal';
 
+/** What an error is about: the thing that is not there, is there already, or was named wrongly. */
+export interface ErrorSubject {
+  readonly kind: 'file' | 'upload' | 'chunk' | 'node' | 'parameter';
+  /** Its name, as the caller knows it. */
+  readonly id: string;
+}
+
 export class CairnError extends Error {
   override readonly name = 'CairnError';
+  readonly subject: ErrorSubject | undefined;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: { readonly cause?: unknown },
+    { subject, ...options }: { readonly cause?: unknown; readonly subject?: ErrorSubject | undefined } = {},
   ) {
     super(message, options);
+    this.subject = subject;
   }
 }
 

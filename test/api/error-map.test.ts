@@ -1,6 +1,12 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, it } from 'vitest';
-import { type ErrorContext, httpStatus, internalMessage, toConnectError } from '../../src/api/error-map.js';
+import {
+  type ErrorContext,
+  httpStatus,
+  internalMessage,
+  toConnectError,
+  toLumeoError,
+} from '../../src/api/error-map.js';
 import { CairnError, type ErrorCode } from '../../src/base/errors.js';
 
 function contextWithLog(outOfRange: ErrorContext['outOfRange'] = Code.OutOfRange) {
@@ -59,5 +65,51 @@ describe('toConnectError', () => {
     const error = new ConnectError('too big', Code.ResourceExhausted);
     expect(toConnectError(error, context)).toBe(error);
     expect(logged).toEqual([]);
+  });
+});
+
+describe('toLumeoError', () => {
+  const now = 1_767_607_200_000;
+  const timestamp = '2026-01-05T10:00:00Z';
+
+  it.each<{ code: ErrorCode; number: number; name: string }>([
+    { code: 'invalid_argument', number: 1001, name: 'INVALID_PARAMETER' },
+    { code: 'already_exists', number: 1003, name: 'FILE_ALREADY_EXISTS' },
+    { code: 'no_node', number: 2001, name: 'NO_AVAILABLE_NODE' },
+    { code: 'unavailable', number: 3001, name: 'NETWORK_ERROR' },
+    { code: 'timeout', number: 3002, name: 'TIMEOUT' },
+    { code: 'conflict', number: 4002, name: 'RAFT_ERROR' },
+    { code: 'no_space', number: 4003, name: 'STORAGE_ERROR' },
+    { code: 'unauthenticated', number: 5001, name: 'AUTHENTICATION_FAILED' },
+    { code: 'permission_denied', number: 5002, name: 'PERMISSION_DENIED' },
+  ])('$code is $number $name, in its own words', ({ code, number, name }) => {
+    const error = toLumeoError(new CairnError(code, 'why'), now);
+    expect(error).toEqual({ code: number, message: 'why', error: name, details: { timestamp } });
+  });
+
+  it.each([
+    { kind: 'file', number: 1002, name: 'FILE_NOT_FOUND', key: 'file_id' },
+    { kind: 'upload', number: 1002, name: 'FILE_NOT_FOUND', key: 'upload_id' },
+    { kind: 'chunk', number: 1004, name: 'CHUNK_NOT_FOUND', key: 'chunk_id' },
+    { kind: 'node', number: 1005, name: 'NODE_NOT_FOUND', key: 'node_id' },
+  ] as const)('no such $kind is $number', ({ kind, number, name, key }) => {
+    const error = toLumeoError(new CairnError('not_found', 'x', { subject: { kind, id: 'y' } }), now);
+    expect(error).toEqual({
+      code: number,
+      message: `${kind} not found`,
+      error: name,
+      details: { [key]: 'y', timestamp },
+    });
+  });
+
+  it('names the parameter that is wrong', () => {
+    const subject = { kind: 'parameter', id: 'page' } as const;
+    const error = toLumeoError(new CairnError('invalid_argument', 'below 1', { subject }), now);
+    expect(error).toMatchObject({ code: 1001, message: 'below 1', details: { parameter: 'page' } });
+  });
+
+  it('keeps the words of an unknown error off the wire', () => {
+    const error = toLumeoError(new Error('secret'), now);
+    expect(error).toEqual({ code: 4001, message: internalMessage, error: 'INTERNAL_ERROR', details: { timestamp } });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Clock, sleep, systemClock } from '../../src/base/clock.js';
+import { type Clock, formatTime, sleep, systemClock } from '../../src/base/clock.js';
 
 describe('systemClock', () => {
   it('tells the time of day', () => {
@@ -46,6 +46,15 @@ describe('systemClock', () => {
     const cancel = systemClock.after(60_000, () => {});
     expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toHaveLength(before);
     cancel();
+  });
+});
+
+describe('formatTime', () => {
+  it.each([
+    { milliseconds: 0, text: '1970-01-01T00:00:00Z' },
+    { milliseconds: 1_767_607_200_999, text: '2026-01-05T10:00:00Z' },
+  ])('$text', ({ milliseconds, text }) => {
+    expect(formatTime(milliseconds)).toBe(text);
   });
 });
 

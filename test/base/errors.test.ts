@@ -9,6 +9,12 @@ describe('CairnError', () => {
     expect(error).toMatchObject({ name: 'CairnError', code: 'no_space', message: 'the disk is full', cause });
     expect(new CairnError('storage', 'x')).not.toHaveProperty('cause');
   });
+
+  it('names what it is about, where it is about one thing', () => {
+    const subject = { kind: 'file', id: 'f_1' } as const;
+    expect(new CairnError('not_found', 'x', { subject }).subject).toBe(subject);
+    expect(new CairnError('not_found', 'x').subject).toBeUndefined();
+  });
 });
 
 describe('errorCode', () => {

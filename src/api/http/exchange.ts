@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import { httpStatus, internalMessage, isServerFault } from '../error-map.js';
+import { httpStatus, isServerFault, publicMessage } from '../error-map.js';
 import type { NodeRequest, NodeResponse } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
 
@@ -99,8 +99,11 @@ export class Exchange {
       this.breakOff();
       return;
     }
-    const message = error instanceof CairnError && code !== 'internal' ? error.message : internalMessage;
-    this.answerJson(httpStatus(code), { code, message }, { ...headers, 'cache-control': 'no-store' });
+    this.answerJson(
+      httpStatus(code),
+      { code, message: publicMessage(error) },
+      { ...headers, 'cache-control': 'no-store' },
+    );
   }
 
   /** Ends the connection (HTTP/1.1) or the stream (HTTP/2) with the answer incomplete. */
