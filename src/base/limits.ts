@@ -159,6 +159,19 @@ export const limits = {
   /** Characters of a path in an error message. */
   treeMessagePathCharactersMax: 512,
 
+  /** Bytes of a key of the metadata: a path of a tree and room around it. */
+  kvKeyBytesMax: 8 * kib,
+  /** Compares, and operations of one branch, in one transaction of the metadata. etcd takes no more, nor more bytes. */
+  kvOperationsCountMax: 128,
+  kvTxnBytesMax: mib + 512 * kib,
+  /** What each of them counts for beside its keys and values. */
+  kvOperationBytes: 64,
+  /** Keys one delete may hit: all of them are one batch. */
+  kvDeletedCountMax: 10_000,
+  /** Keys of one page of a range, and bytes of their keys and values, of which the last may go beyond. */
+  kvPageCountMax: 1000,
+  kvPageBytesMax: 4 * mib,
+
   /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
   firstBytesMax: 24,
   firstBytesMillisecondsMax: 10_000,

@@ -1,0 +1,47 @@
+// Keys and ranges of keys, and the compares that everybody needs.
+
+import type { Compare, KeyRange, KeyValue } from './kv.js';
+
+const encoder = new TextEncoder();
+
+/** The UTF-8 bytes of a text. */
+export function textKey(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Byte by byte; a key stands before those it begins. */
+export function compareKeys(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/** Every key. */
+export const everyKey: KeyRange = { start: new Uint8Array(0), end: new Uint8Array(0) };
+
+/** Every key that begins with these bytes. */
+export function prefixRange(prefix: Uint8Array): KeyRange {
+  let length = prefix.length;
+  while (length > 0 && prefix[length - 1] === 0xff) length -= 1;
+  const end = prefix.slice(0, length);
+  if (length > 0) end[length - 1]! += 1;
+  return { start: prefix, end };
+}
+
+export function isInRange(key: Uint8Array, { start, end }: KeyRange): boolean {
+  if (end === undefined) return compareKeys(key, start) === 0;
+  return compareKeys(key, start) >= 0 && (end.length === 0 || compareKeys(key, end) < 0);
+}
+
+/** The key does not exist. */
+export function absent(key: Uint8Array): Compare {
+  return { key, target: 'version', is: '=', value: 0 };
+}
+
+/** The key exists. */
+export function present(key: Uint8Array): Compare {
+  return { key, target: 'version', is: '>', value: 0 };
+}
+
+/** Nobody has written the key since it was read, as this or, when undefined, as absent. */
+export function unchanged(key: Uint8Array, read: KeyValue | undefined): Compare {
+  return { key, target: 'revision', is: '=', value: read?.revision ?? 0 };
+}
