@@ -172,6 +172,18 @@ export const limits = {
   kvPageCountMax: 1000,
   kvPageBytesMax: 4 * mib,
 
+  /** Average length of chunks cut by their contents; the remote-execution API has the same bounds. */
+  cdcAverageBytesMin: kib,
+  cdcAverageBytesMax: mib,
+  /** Chunks of a fixed length. */
+  fixedChunkBytesMax: gib,
+  /** Chunks that a leaf of a manifest lists, and children that a branch has. Part of the format. */
+  manifestRowsCountMax: 512,
+  /** Levels of a manifest, its leaves included. */
+  manifestHeightMax: 5,
+  /** Bytes of one node of a manifest: 512 rows of 72 bytes behind a head of 24. */
+  manifestNodeBytesMax: 24 + 512 * 72,
+
   /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
   firstBytesMax: 24,
   firstBytesMillisecondsMax: 10_000,
