@@ -216,6 +216,26 @@ export const limits = {
   /** Time that calls broken off at the end of a drain have to send their last words. */
   lastWordsMillisecondsMax: 500,
 
+  /** A request's body in JSON. */
+  jsonBodyBytesMax: mib,
+  /** What a compressed body may grow to: so many bytes, and so many for each one that was sent. */
+  decodedBodyBytesFree: 64 * mib,
+  decodedBodyRatioMax: 100,
+  /** Fields of a form beside its files, bytes of one, and the headers of one part. */
+  formFieldsCountMax: 64,
+  formFieldBytesMax: 64 * kib,
+  partHeadersCountMax: 32,
+  partHeaderBytesMax: 8 * kib,
+  /** Files of one batch upload or download. */
+  batchFilesCountMax: 1000,
+  /** Chunks of one recovery task, tasks that wait for their turn, and tasks that are remembered. */
+  recoveryChunksCountMax: 10_000,
+  recoveryTasksWaitingCountMax: 16,
+  recoveryTasksCountMax: 256,
+  /** Items of a list that is paged by number. */
+  numberedPageCountDefault: 20,
+  numberedPageCountMax: 100,
+
   /** Blobs that we take together in one BatchWrite; our own client sends less. */
   batchWriteAcceptedBytesMax: 16 * mib,
   /** Blobs of one batch that are read at once. */

@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import { httpStatus, isServerFault, publicMessage } from '../error-map.js';
+import { httpStatus, isServerFault, publicMessage, toLumeoError } from '../error-map.js';
 import type { NodeRequest, NodeResponse } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
 
@@ -18,6 +18,7 @@ export class Exchange {
   readonly method: string;
   /** The path as it was sent, without the query. */
   readonly path: string;
+  readonly query: URLSearchParams;
   /** Bytes of the request's and the answer's body so far. */
   bytesIn = 0;
   bytesOut = 0;
@@ -38,7 +39,9 @@ export class Exchange {
     // The response of HTTP/2 says it has finished only when its whole stream has closed.
     this.#writer = 'stream' in response ? (response as Http2ServerResponse).stream : (response as ServerResponse);
     this.method = request.method ?? '';
-    this.path = (request.url ?? '').split('?', 1)[0]!;
+    const [path, query] = (request.url ?? '').split(/\?(.*)/s, 2);
+    this.path = path!;
+    this.query = new URLSearchParams(query);
     this.#whenClosed = new Promise((resolve) => {
       response.once('close', () => {
         if (!this.#writer.writableFinished) {
@@ -90,8 +93,11 @@ export class Exchange {
     this.answer(status, { ...headers, 'content-type': 'application/json' }, Buffer.from(`${JSON.stringify(value)}\n`));
   }
 
-  /** Answers with an error, or breaks the answer off when it has begun: a short body must not look like a whole one. */
-  answerError(error: unknown, headers: AnswerHeaders = {}): void {
+  /**
+   * Answers with an error, or breaks the answer off when it has begun: a short body must not look like a whole one. The
+   * status is that of the error's code, unless HTTP has a better one.
+   */
+  answerError(error: unknown, headers: AnswerHeaders = {}, status: number = httpStatus(errorCode(error))): void {
     const code = errorCode(error);
     this.#fail(code);
     if (isServerFault(code)) this.fault = error;
@@ -99,11 +105,10 @@ export class Exchange {
       this.breakOff();
       return;
     }
-    this.answerJson(
-      httpStatus(code),
-      { code, message: publicMessage(error) },
-      { ...headers, 'cache-control': 'no-store' },
-    );
+    const body = this.path.startsWith(numberedErrorsPath)
+      ? toLumeoError(error, this.clock.now())
+      : { code, message: publicMessage(error) };
+    this.answerJson(status, body, { ...headers, 'cache-control': 'no-store' });
   }
 
   /** Ends the connection (HTTP/1.1) or the stream (HTTP/2) with the answer incomplete. */
@@ -140,6 +145,9 @@ export class Exchange {
     });
   }
 }
+
+/** Below it errors have the form of the LumeoFS API, whoever refuses. */
+const numberedErrorsPath = '/api/';
 
 /** Error code INTERNAL_ERROR of RFC 9113 section 7. */
 const http2InternalError = 2;

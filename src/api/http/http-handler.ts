@@ -1,5 +1,5 @@
-// The REST face as one request listener: blobs, trees, health and metrics. Every call ends in one record for the observer,
-// also when the client went away or the handler failed.
+// The REST face as one request listener: blobs, trees, health and metrics, and the API of files. Every call ends in one
+// record for the observer, also when the client went away or the handler failed.
 
 import type { BlobStore } from '../../base/blob-store.js';
 import type { Clock } from '../../base/clock.js';
@@ -26,6 +26,8 @@ export interface HttpParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Of the API of files, where it is served. */
+  readonly apiRoutes?: readonly Route[] | undefined;
   /** What /healthz says. */
   readonly serving: { readonly status: ServingStatus };
   nextCallId(): string;
@@ -43,7 +45,7 @@ export interface HttpFace {
 }
 
 export function httpFace(parts: HttpParts): HttpFace {
-  const router = new Router(routes(parts));
+  const router = new Router([...routes(parts), ...(parts.apiRoutes ?? [])]);
   const underWay = new Set<Promise<void>>();
 
   function run(exchange: Exchange, { name, handle }: Found): void {

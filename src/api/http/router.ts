@@ -44,7 +44,7 @@ export class Router {
     return {
       name: 'other',
       handle: (exchange) =>
-        exchange.answerJson(405, { code: 'unimplemented', message: `${route.path} takes ${allow}` }, { allow }),
+        exchange.answerError(new CairnError('unimplemented', `${route.path} takes ${allow}`), { allow }, 405),
     };
   }
 
