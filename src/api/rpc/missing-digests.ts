@@ -3,7 +3,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobStore } from '../../base/blob-store.js';
-import { digestKey } from '../../base/digest.js';
+import { type Digest, digestKey, hashKey } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
@@ -16,50 +16,77 @@ export interface MissingDigestsParts {
   readonly negotiateConcurrency: number;
 }
 
-/**
- * The digests that no blob has, in the order asked, each once. A blob of that hash with another size is no match.
- * `invalid_argument` for a malformed digest, `too_large` for more than `digestsPerRequestCountMax`.
- */
+/** Digests in the form in which they were asked; each is made when its turn comes. */
+export interface AskedDigests {
+  readonly count: number;
+  /** `invalid_argument` for a malformed one. May be called more than once. */
+  at(index: number): Digest;
+}
+
+/** The messages of those that no blob has, in the order asked, each once. Errors as of `missingIndexes`. */
 export async function missingDigests(
   parts: MissingDigestsParts,
   asked: readonly DigestMessage[],
   signal: AbortSignal,
 ): Promise<DigestMessage[]> {
-  refuseTooMany(asked.length, limits.digestsPerRequestCountMax, 'digests');
+  const digests = { count: asked.length, at: (index: number) => fromDigestMessage(asked[index]) };
+  const missing = await missingIndexes(parts, digests, signal);
+  return missing.map((index) => asked[index]!);
+}
+
+/**
+ * Where in the list the digests are that no blob has, ascending, each digest once. A blob of that hash with another size is
+ * no match. `invalid_argument` for a malformed digest, `too_large` for more than `digestsPerRequestCountMax`.
+ */
+export async function missingIndexes(
+  { store, negotiateConcurrency }: MissingDigestsParts,
+  asked: AskedDigests,
+  signal: AbortSignal,
+): Promise<number[]> {
+  refuseTooMany(asked.count, limits.digestsPerRequestCountMax, 'digests');
   // Slices that are looked up at once share one turn of the event loop.
-  const sliceCount = Math.ceil(limits.lookupSliceCountMax / parts.negotiateConcurrency);
-  const slices: (readonly DigestMessage[])[] = [];
-  for (let start = 0; start < asked.length; start += sliceCount) slices.push(asked.slice(start, start + sliceCount));
-  const found = await concurrently(slices, parts.negotiateConcurrency, signal, async (slice, index) => {
+  const sliceCount = Math.ceil(limits.lookupSliceCountMax / negotiateConcurrency);
+  const starts: number[] = [];
+  for (let start = 0; start < asked.count; start += sliceCount) starts.push(start);
+  const found = await concurrently(starts, negotiateConcurrency, signal, async (start, index) => {
     if (index > 0) await nextTurn();
-    return missingInSlice(parts.store, slice);
+    return missingInSlice(store, asked, start, Math.min(asked.count, start + sliceCount));
   });
-  const seen = new Set<string>();
-  const missing: DigestMessage[] = [];
+  const seen = new SeenDigests();
+  const missing: number[] = [];
   for (const [index, slice] of found.entries()) {
-    if (index % parts.negotiateConcurrency === parts.negotiateConcurrency - 1) await nextTurn();
-    for (const { message, key } of slice) {
-      if (seen.has(key)) continue;
-      seen.add(key);
-      missing.push(message);
-    }
+    if (index % negotiateConcurrency === negotiateConcurrency - 1) await nextTurn();
+    for (const at of slice) if (seen.add(asked.at(at))) missing.push(at);
   }
   return missing;
 }
 
-interface Missing {
-  readonly message: DigestMessage;
-  readonly key: string;
-}
-
-async function missingInSlice(store: BlobStore, slice: readonly DigestMessage[]): Promise<Missing[]> {
-  const digests = slice.map(fromDigestMessage);
+async function missingInSlice(store: BlobStore, asked: AskedDigests, start: number, end: number): Promise<number[]> {
+  const digests: Digest[] = [];
+  for (let index = start; index < end; index++) digests.push(asked.at(index));
   const stats = await store.stat(digests.map(({ hash }) => hash));
-  const missing: Missing[] = [];
-  for (const [index, digest] of digests.entries()) {
-    if (stats[index]?.size !== digest.size) missing.push({ message: slice[index]!, key: digestKey(digest) });
-  }
+  const missing: number[] = [];
+  for (let i = 0; i < digests.length; i++) if (stats[i]?.size !== digests[i]!.size) missing.push(start + i);
   return missing;
+}
+
+/** Digests met before. Hardly ever does a list name one hash with two sizes, and a hash alone makes the cheaper key. */
+class SeenDigests {
+  readonly #sizes = new Map<string, number>();
+  readonly #others = new Set<string>();
+
+  /** False when it was there. */
+  add(digest: Digest): boolean {
+    const key = hashKey(digest.hash);
+    const size = this.#sizes.get(key);
+    if (size === undefined) {
+      this.#sizes.set(key, digest.size);
+      return true;
+    }
+    if (size === digest.size) return false;
+    const countBefore = this.#others.size;
+    return this.#others.add(digestKey(digest)).size > countBefore;
+  }
 }
 
 /** `too_large` when a request lists more than it may. */

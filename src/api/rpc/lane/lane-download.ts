@@ -3,22 +3,25 @@
 // and at once when the call has to end, also while nobody takes the next byte.
 
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { BlobHandle, BlobStore } from '../../../base/blob-store.js';
+import type { BlobHandle } from '../../../base/blob-store.js';
 import { limits } from '../../../base/limits.js';
 import type { ByteRange } from '../../../base/range.js';
 import { type DownloadRequest, DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { ReadAhead } from '../../read-ahead.js';
 import { openDownload } from '../download.js';
+import type { RpcParts } from '../rpc-parts.js';
 import { envelopeHeadBytes } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
-import type { RequestMessages } from './request-messages.js';
+import { messageReader, type RequestMessages } from './request-messages.js';
 
 /** DownloadResponse.data: field 1, length-delimited. */
 const dataTag = 0x0a;
 
+const readRequest = messageReader(DownloadRequestSchema);
+
 /** Sends all but the last bytes of the answer, and returns those. */
 export async function laneDownload(
-  store: BlobStore,
+  { store }: Pick<RpcParts, 'store'>,
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
@@ -27,11 +30,11 @@ export async function laneDownload(
 }
 
 async function onlyMessage(messages: RequestMessages): Promise<DownloadRequest> {
-  const first = await messages.next(DownloadRequestSchema);
+  const first = await messages.next(readRequest);
   if (first === undefined) {
     throw new ConnectError('protocol error: missing input message for server-streaming method', Code.Unimplemented);
   }
-  if ((await messages.next(DownloadRequestSchema)) !== undefined) {
+  if ((await messages.next(readRequest)) !== undefined) {
     throw new ConnectError(
       'protocol error: received extra input message for server-streaming method',
       Code.Unimplemented,

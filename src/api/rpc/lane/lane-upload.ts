@@ -2,22 +2,24 @@
 // bytes are stored.
 
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { BlobStore } from '../../../base/blob-store.js';
 import { UploadRequestSchema, UploadResponseSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
+import type { RpcParts } from '../rpc-parts.js';
 import { declaredDigest, writeUpload } from '../upload.js';
 import { BatchBuffers } from './batch-buffers.js';
 import { encodeEnvelope } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
-import type { RequestMessages } from './request-messages.js';
+import { messageReader, type RequestMessages } from './request-messages.js';
 import { UploadChunks } from './upload-chunks.js';
+
+const readRequest = messageReader(UploadRequestSchema);
 
 /** Returns the answer's bytes. */
 export async function laneUpload(
-  store: BlobStore,
+  { store }: Pick<RpcParts, 'store'>,
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
-  const digest = declaredDigest(await messages.next(UploadRequestSchema));
+  const digest = declaredDigest(await messages.next(readRequest));
   const batches = new BatchBuffers(digest.size, call.budget);
   try {
     const chunks = new UploadChunks(messages, digest, batches, () => call.noteProgress());

@@ -1,13 +1,13 @@
-// The lane: Transport.Download and Transport.Upload, framed by hand around the bytes of the store, since the general
-// handler costs more than the bytes do. It takes a request only when it knows every part of it; whatever it does not take
+// The lane: Transport.Download and Upload, framed by hand around the bytes of the store, and NegotiateBlobs, answered from
+// the bytes of its questions, since the general handler costs more than the bytes and the look-ups do. It takes a request only when it knows every part of it; whatever it does not take
 // is served by the stock handler, and a caller cannot tell which of the two answered.
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
 import { compressionGzip } from '@connectrpc/connect-node';
-import type { BlobStore } from '../../../base/blob-store.js';
 import { limits } from '../../../base/limits.js';
+import { ContentAddressableStorage } from '../../../gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { isHost } from '../../authority.js';
 import type { NodeRequest, NodeResponse } from '../../request-listener.js';
@@ -18,16 +18,35 @@ import { Http1Exchange } from './http1-exchange.js';
 import { Http2Exchange } from './http2-exchange.js';
 import { LaneCall } from './lane-call.js';
 import { laneDownload } from './lane-download.js';
+import { laneNegotiate } from './lane-negotiate.js';
 import { laneUpload } from './lane-upload.js';
 import { type LaneProtocol, laneProtocol } from './protocols.js';
 import { RequestMessages } from './request-messages.js';
 
-type Serve = (store: BlobStore, call: LaneCall, messages: RequestMessages) => Promise<readonly Uint8Array[]>;
+type Serve = (parts: RpcParts, call: LaneCall, messages: RequestMessages) => Promise<readonly Uint8Array[]>;
 
-const methods: ReadonlyMap<string, { readonly name: string; readonly serve: Serve }> = new Map([
-  [`/${Transport.typeName}/Download`, { name: `${Transport.typeName}/Download`, serve: laneDownload }],
-  [`/${Transport.typeName}/Upload`, { name: `${Transport.typeName}/Upload`, serve: laneUpload }],
-]);
+interface LaneMethod {
+  /** `package.Service/Method`. */
+  readonly name: string;
+  readonly serve: Serve;
+  /** Let in by transport tokens. */
+  readonly needsToken: boolean;
+  /** Answers while it is still being asked, which HTTP/1.1 cannot carry. */
+  readonly needsHttp2: boolean;
+}
+
+const methods: ReadonlyMap<string, LaneMethod> = new Map(
+  [
+    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsToken: true, needsHttp2: false },
+    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsToken: true, needsHttp2: false },
+    {
+      name: `${ContentAddressableStorage.typeName}/NegotiateBlobs`,
+      serve: laneNegotiate,
+      needsToken: false,
+      needsHttp2: true,
+    },
+  ].map((method) => [`/${method.name}`, method]),
+);
 
 const acceptedCompression: Compression[] = [compressionGzip];
 
@@ -69,17 +88,18 @@ export class Lane {
   takesRequest(request: NodeRequest, response: NodeResponse): boolean {
     if ('stream' in request || 'stream' in response) return false;
     const protocol = laneProtocol(request.headers['content-type']);
-    if (!methods.has(request.url ?? '') || request.method !== 'POST') return false;
+    const method = methods.get(request.url ?? '');
+    if (method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
     if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
     this.#answer(request.url!, protocol, () => new Http1Exchange(request, response));
     return true;
   }
 
   #answer(path: string, protocol: LaneProtocol, open: () => Exchange): void {
-    const { name, serve } = methods.get(path)!;
+    const method = methods.get(path)!;
     const exchange = open();
     let cancelDeadline: (() => void) | undefined;
-    const call: LaneCall = new LaneCall(this.#parts, exchange, protocol, name, () => {
+    const call: LaneCall = new LaneCall(this.#parts, exchange, protocol, method.name, () => {
       this.#calls.delete(call);
       cancelDeadline?.();
     });
@@ -88,7 +108,7 @@ export class Lane {
     const timeout = protocol.parseTimeout(header(exchange, protocol.timeoutHeader), limits.callMillisecondsMax);
     if (timeout.timeoutMs !== undefined && timeout.error === undefined)
       cancelDeadline = this.#setDeadline(call, timeout.timeoutMs);
-    void this.#run(call, exchange, protocol, timeout.error, serve);
+    void this.#run(call, exchange, protocol, timeout.error, method);
   }
 
   #setDeadline(call: LaneCall, milliseconds: number): (() => void) | undefined {
@@ -104,13 +124,13 @@ export class Lane {
     exchange: Exchange,
     protocol: LaneProtocol,
     timeoutError: ConnectError | undefined,
-    serve: Serve,
+    { serve, needsToken }: LaneMethod,
   ): Promise<void> {
     try {
-      admitByToken(this.#parts, { get: (name) => header(exchange, name) }, exchange.session);
+      if (needsToken) admitByToken(this.#parts, { get: (name) => header(exchange, name) }, exchange.session);
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
-      call.succeed(await serve(this.#parts.store, call, new RequestMessages(call.envelopes, protocol, compression)));
+      call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression)));
     } catch (error) {
       call.fail(error);
     }

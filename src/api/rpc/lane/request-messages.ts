@@ -21,14 +21,14 @@ export class RequestMessages {
     this.#compression = compression;
   }
 
-  /** The next message; undefined at the end. Takes over the envelopes' `onChange` until then. */
-  async next<D extends DescMessage>(schema: D): Promise<MessageShape<D> | undefined> {
+  /** The next message as `read` makes it; undefined at the end. Takes over the envelopes' `onChange` until then. */
+  async next<T>(read: (bytes: Uint8Array) => T): Promise<T | undefined> {
     for (;;) {
       let head = this.envelopes.nextHead();
       for (; head === undefined; head = this.envelopes.nextHead()) await this.#change();
       if (!head) return undefined;
       while (!this.gather()) await this.#change();
-      const decoded = this.decode(schema);
+      const decoded = this.decode(read);
       const message = decoded instanceof Promise ? await decoded : decoded;
       if (message !== undefined) return message;
     }
@@ -51,13 +51,13 @@ export class RequestMessages {
   }
 
   /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed. */
-  decode<D extends DescMessage>(schema: D): Promise<MessageShape<D> | undefined> | MessageShape<D> | undefined {
+  decode<T>(read: (bytes: Uint8Array) => T): Promise<T | undefined> | T | undefined {
     const { flags } = this.envelopes.reader;
     const bytes = this.#runs.length === 1 ? this.#runs[0]! : Buffer.concat(this.#runs);
     this.#runs = [];
     const isEnd = this.#protocol.endFlag !== 0 && (flags & this.#protocol.endFlag) === this.#protocol.endFlag;
-    if ((flags & compressedFlag) === 0) return isEnd ? undefined : parse(schema, bytes);
-    return this.#decompress(bytes).then((plain) => (isEnd ? undefined : parse(schema, plain)));
+    if ((flags & compressedFlag) === 0) return isEnd ? undefined : read(bounded(bytes));
+    return this.#decompress(bytes).then((plain) => (isEnd ? undefined : read(bounded(plain))));
   }
 
   async #decompress(bytes: Uint8Array): Promise<Uint8Array> {
@@ -78,11 +78,18 @@ export class RequestMessages {
   }
 }
 
-function parse<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+function bounded(bytes: Uint8Array): Uint8Array {
   if (bytes.length > limits.requestMessageBytesMax) throw tooLarge(bytes.length);
-  try {
-    return fromBinary(schema, bytes);
-  } catch (error) {
-    throw new ConnectError(`parse binary: ${error instanceof Error ? error.message : error}`, Code.Internal);
-  }
+  return bytes;
+}
+
+/** What reads messages of one kind, and fails in the words of the stock handler. */
+export function messageReader<D extends DescMessage>(schema: D): (bytes: Uint8Array) => MessageShape<D> {
+  return (bytes) => {
+    try {
+      return fromBinary(schema, bytes);
+    } catch (error) {
+      throw new ConnectError(`parse binary: ${error instanceof Error ? error.message : error}`, Code.Internal);
+    }
+  };
 }

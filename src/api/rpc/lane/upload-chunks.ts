@@ -9,7 +9,9 @@ import { UploadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb
 import { type ChunkSource, chunkOf, refuseExcess } from '../upload.js';
 import type { BatchBuffers } from './batch-buffers.js';
 import { ChunkPrefix } from './chunk-prefix.js';
-import type { RequestMessages } from './request-messages.js';
+import { messageReader, type RequestMessages } from './request-messages.js';
+
+const readRequest = messageReader(UploadRequestSchema);
 
 type Step = IteratorResult<Uint8Array, undefined>;
 
@@ -143,7 +145,7 @@ export class UploadChunks implements ChunkSource, AsyncIterator<Uint8Array, unde
       }
       case 'message': {
         if (!this.#messages.gather()) return false;
-        const decoded = this.#messages.decode(UploadRequestSchema);
+        const decoded = this.#messages.decode(readRequest);
         if (decoded instanceof Promise) {
           this.#place = 'decompressing';
           decoded.then(

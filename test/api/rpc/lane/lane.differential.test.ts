@@ -118,7 +118,7 @@ function recordsOf({ server }: Side): string[] {
   return server.calls.map(({ method, protocol, code }) => `${protocol} ${method} ${code}`).sort();
 }
 
-it('a client cannot tell the lane from the stock handler', { timeout: 120_000 * testRounds() }, async () => {
+it('a client cannot tell the lane from the stock handler', { timeout: 240_000 * testRounds() }, async () => {
   const random = seededRandom(testSeed('lane'));
   const calls = callsPerRound * testRounds();
   /** Calls that came to nothing, on both sides: equal, but they prove nothing. */

@@ -1,8 +1,9 @@
-// Random calls of Transport: most of them nearly right, each with its mistakes, told in words so that a failure can be read.
+// Random calls of the lane's methods: most of them nearly right, each with its mistakes, told in words so that a failure can be read.
 
 import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { limits } from '../../../../src/base/limits.js';
+import { NegotiateBlobsRequestSchema } from '../../../../src/gen/zako/v1/cas/cas_pb.js';
 import { DownloadRequestSchema, UploadRequestSchema } from '../../../../src/gen/zako/v1/transport/transport_pb.js';
 import { chunkMessage, metadataMessage, namedBlob, type TestBlob } from '../../../conformance/wire-blobs.js';
 import { randomSplit, type SeededRandom } from '../../../support/random.js';
@@ -35,6 +36,12 @@ const protocols = [
 
 type Protocol = (typeof protocols)[number];
 
+const methods = [
+  { service: 'zako.v1.transport.Transport', name: 'Download', messages: downloadMessages },
+  { service: 'zako.v1.transport.Transport', name: 'Upload', messages: uploadMessages },
+  { service: 'zako.v1.cas.ContentAddressableStorage', name: 'NegotiateBlobs', messages: negotiateMessages },
+] as const;
+
 const strangeTypes = ['application/grpc+json', 'application/proto', 'text/plain', 'application/grpc-web-text', ''];
 
 /** The first mistake with its chance, or none. */
@@ -45,8 +52,8 @@ function oneOf<T>(random: SeededRandom, chance: number, mistakes: readonly T[]):
 export function randomCall(random: SeededRandom, known: KnownBlobs): RandomCall {
   const protocol = random.pick(protocols);
   const version = random.pick(['h1', 'h2', 'h2'] as const);
-  const isUpload = random.chance(0.5);
-  const story: string[] = [version, protocol.name, isUpload ? 'Upload' : 'Download'];
+  const method = random.pick(methods);
+  const story: string[] = [version, protocol.name, method.name];
   const headers: Record<string, string> = { 'content-type': random.pick(protocol.types), te: 'trailers' };
   const type = oneOf(random, 0.03, strangeTypes);
   if (type !== undefined) {
@@ -61,9 +68,7 @@ export function randomCall(random: SeededRandom, known: KnownBlobs): RandomCall 
   const deadline = random.chance(0.1);
   const isValid = deadline || random.chance(0.4);
   if (deadline) addDeadline(random, protocol, headers, story);
-  const messages = isUpload
-    ? uploadMessages(random, known, isValid, story)
-    : downloadMessages(random, known, isValid, story);
+  const messages = method.messages(random, known, isValid, story);
   const envelopes = messages.map(envelope);
   if (!isValid) spoil(random, protocol, headers, envelopes, story);
   let body: Uint8Array = Buffer.concat(envelopes);
@@ -73,15 +78,15 @@ export function randomCall(random: SeededRandom, known: KnownBlobs): RandomCall 
     body = truncated(random, envelopes, body);
     story.push(`cut to ${body.length} bytes`);
   }
-  const method = random.chance(0.02) ? 'PUT' : 'POST';
+  const verb = random.chance(0.02) ? 'PUT' : 'POST';
   const token = random.pick(['none', 'fresh', 'spent', 'foreign'] as const);
   const then = random.chance(0.06) ? 'reset' : 'end';
-  story.push(method, then, `token ${token}`);
+  story.push(verb, then, `token ${token}`);
   return {
     story: story.join(', '),
     version,
-    path: `/zako.v1.transport.Transport/${isUpload ? 'Upload' : 'Download'}`,
-    method,
+    path: `/${method.service}/${method.name}`,
+    method: verb,
     headers,
     pieces: pieces(random, body, story),
     then,
@@ -194,6 +199,52 @@ function uploadMessages(random: SeededRandom, known: KnownBlobs, isValid: boolea
   const mistake = random.pick(Object.keys(mistakes));
   story.push(mistake);
   return mistakes[mistake]!();
+}
+
+function negotiateMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  const field = (digest: Uint8Array) => Buffer.concat([Buffer.from([0x0a, digest.length]), digest]);
+  const digestOf = ({ sizeBytes, blake3 }: { sizeBytes: bigint; blake3: Uint8Array }) =>
+    toBinary(
+      NegotiateBlobsRequestSchema,
+      create(NegotiateBlobsRequestSchema, { blobDigests: [{ sizeBytes, blake3 }] }),
+    );
+  const sizes = [0n, 1n, 127n, 128n, 16_384n, 1n << 40n, (1n << 53n) - 1n];
+  const sizeOf = () => random.pick(sizes);
+  const shown = Array.from({ length: random.below(6) }, () =>
+    digestOf({ sizeBytes: sizeOf(), blake3: random.bytes(32) }),
+  );
+  const ordinary = (): Uint8Array => {
+    const stored = random.pick(known.stored).message;
+    if (random.chance(0.3)) return digestOf(stored);
+    if (random.chance(0.2)) return digestOf({ ...stored, sizeBytes: stored.sizeBytes + 1n });
+    if (random.chance(0.3) && shown.length > 0) return random.pick(shown);
+    return digestOf({ sizeBytes: sizeOf(), blake3: random.bytes(32) });
+  };
+  const hash = Buffer.concat([Buffer.from([0x12, 32]), random.bytes(32)]);
+  const odd: Record<string, () => Uint8Array> = {
+    'an empty digest': () => field(new Uint8Array(0)),
+    'a short hash': () => digestOf({ sizeBytes: 5n, blake3: random.bytes(random.below(40)) }),
+    'a large size': () => digestOf({ sizeBytes: 1n << 53n, blake3: random.bytes(32) }),
+    'a size beyond 64 bits': () => field(Buffer.concat([Buffer.from([8, ...Array(9).fill(0xff), 3]), hash])),
+    'a size of zero, spelled out': () => field(Buffer.concat([Buffer.from([8, 0]), hash])),
+    'a size with a needless byte': () => field(Buffer.concat([Buffer.from([8, 0x85, 0]), hash])),
+    'hash before size': () => field(Buffer.concat([hash, Buffer.from([8, 5])])),
+    'two hashes': () => field(Buffer.concat([hash, hash])),
+    'an unknown field in a digest': () => field(Buffer.concat([hash, Buffer.from([0xa0, 6, 1])])),
+    'an unknown field': () => Buffer.from([0xa0, 6, 1]),
+    'a length beyond the end': () => Buffer.from([0x0a, 36, 8, 5]),
+    'a long length': () => Buffer.concat([Buffer.from([0x0a, 0xa2, 0]), hash]),
+    garbage: () => random.bytes(random.between(1, 40)),
+  };
+  const messages = Array.from({ length: random.below(4) }, () => Array.from({ length: random.below(12) }, ordinary));
+  story.push(`of ${messages.map(({ length }) => length).join('+')} digests`);
+  const [first] = messages;
+  if (!isValid && first !== undefined) {
+    const mistake = random.pick(Object.keys(odd));
+    story.push(mistake);
+    random.pick(messages).splice(random.below(first.length + 1), 0, odd[mistake]!());
+  }
+  return messages.map((digests) => Buffer.concat(digests));
 }
 
 /** The same chunk in other words: an unknown field before or after it, or a length with a needless byte. */
