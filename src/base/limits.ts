@@ -171,6 +171,13 @@ export const limits = {
   /** Keys of one page of a range, and bytes of their keys and values, of which the last may go beyond. */
   kvPageCountMax: 1000,
   kvPageBytesMax: 4 * mib,
+  /** Values read at once, each as large as a transaction can be. */
+  kvValuesReadCountMax: 32,
+  /** Bytes of transactions that wait to be made durable, beyond which further ones are refused. */
+  kvQueueBytesMax: 64 * mib,
+  /** Transactions made durable together: so many, or fewer that reach so many bytes. */
+  kvBatchCountMax: 1024,
+  kvBatchBytesMax: 8 * mib,
 
   /** Average length of chunks cut by their contents; the remote-execution API has the same bounds. */
   cdcAverageBytesMin: kib,

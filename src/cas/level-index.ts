@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { type BlobHash, hashKey } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
+import { levelError } from '../base/level-error.js';
 import { limits } from '../base/limits.js';
 import type { LogPosition } from '../log/record.js';
 import type { IndexChange, IndexDb, IndexEntry, IndexHome } from './index-db.js';
@@ -62,7 +63,7 @@ export class LevelIndex implements IndexDb {
       return new LevelIndex(db, directory);
     } catch (error) {
       await db.close();
-      throw translate(error, `the index ${directory}`);
+      throw levelError(error, `the index ${directory}`);
     }
   }
 
@@ -174,7 +175,7 @@ export class LevelIndex implements IndexDb {
     try {
       return await work();
     } catch (error) {
-      throw translate(error, 'the index');
+      throw levelError(error, 'the index');
     }
   }
 
@@ -208,31 +209,6 @@ async function readState(db: Database): Promise<IndexState> {
 
 function modulo32(value: number): number {
   return ((value % 2 ** 32) + 2 ** 32) % 2 ** 32;
-}
-
-const noSpace = /No space left|quota exceeded/i;
-const environment = /Permission denied|Too many open files|Input\/output error|Read-only file system|Cannot allocate/i;
-
-/** LevelDB gives system errors as text alone. What is no trouble of the machine's is damage: a file missing, or wrong. */
-function translate(error: unknown, what: string): CairnError {
-  if (error instanceof CairnError) return error;
-  const { code, message } = rootCause(error);
-  const failed = (as: 'corrupt' | 'no_space' | 'storage' | 'unavailable', words: string) =>
-    new CairnError(as, `${what} ${words}: ${message}`, { cause: error });
-  if (code === 'LEVEL_LOCKED') return failed('unavailable', 'is in use by another process');
-  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN')
-    return failed('unavailable', 'is closed');
-  if (noSpace.test(message)) return failed('no_space', 'has no space left');
-  if (environment.test(message)) return failed('storage', 'cannot be used');
-  return failed('corrupt', 'is damaged');
-}
-
-/** abstract-level wraps what went wrong on opening into an error that says only that. */
-function rootCause(error: unknown): { code: unknown; message: string } {
-  let root = error;
-  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
-  if (!(root instanceof Error)) return { code: undefined, message: String(root) };
-  return { code: 'code' in root ? root.code : undefined, message: root.message };
 }
 
 /** An index in LevelDB under this directory. */

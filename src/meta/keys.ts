@@ -26,9 +26,12 @@ export function prefixRange(prefix: Uint8Array): KeyRange {
   return { start: prefix, end };
 }
 
-export function isInRange(key: Uint8Array, { start, end }: KeyRange): boolean {
-  if (end === undefined) return compareKeys(key, start) === 0;
-  return compareKeys(key, start) >= 0 && (end.length === 0 || compareKeys(key, end) < 0);
+export function isInRange(key: Uint8Array, range: KeyRange): boolean {
+  return isInSpan(key, spanOf(range));
+}
+
+export function isInSpan(key: Uint8Array, { start, end }: KeySpan): boolean {
+  return compareKeys(key, start) >= 0 && (end === undefined || compareKeys(key, end) < 0);
 }
 
 /** The key does not exist. */
@@ -44,4 +47,29 @@ export function present(key: Uint8Array): Compare {
 /** Nobody has written the key since it was read, as this or, when undefined, as absent. */
 export function unchanged(key: Uint8Array, read: KeyValue | undefined): Compare {
   return { key, target: 'revision', is: '=', value: read?.revision ?? 0 };
+}
+
+/** The first key after this one. */
+export function nextKey(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** A range as its bounds alone: without `end` there is none. */
+export interface KeySpan {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array | undefined;
+}
+
+/** What of the range lies behind `after`, if that is given. May be empty. */
+export function spanOf({ start, end }: KeyRange, after?: Uint8Array): KeySpan {
+  const bound = end === undefined ? nextKey(start) : end.length === 0 ? undefined : end;
+  const isBehind = after !== undefined && compareKeys(after, start) >= 0;
+  return { start: isBehind ? nextKey(after) : start, end: bound };
+}
+
+/** A key as a string, a character for each byte, for a Map or Set of many. */
+export function keyName(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

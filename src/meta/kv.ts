@@ -68,7 +68,7 @@ export interface RangePage extends Page {
 export type Comparison = '=' | '!=' | '<' | '>';
 
 /**
- * What must hold for `then`. An absent key has version, revision and createRevision 0, and no comparison of its value
+ * What must hold for `success`. An absent key has version, revision and createRevision 0, and no comparison of its value
  * holds. Values compare byte by byte.
  */
 export type Compare =
@@ -96,13 +96,13 @@ export type OperationResult =
   | ({ readonly kind: 'range' } & Page);
 
 /**
- * `then` when all `compares` hold, `else` otherwise. Each of the three has at most `kvOperationsCountMax` members, and
+ * `success` is done when all `compares` hold, `failure` otherwise. Each of the three has at most `kvOperationsCountMax` members, and
  * their bytes together, as `check-txn.ts` counts them, are at most `kvTxnBytesMax`.
  */
 export interface Txn {
   readonly compares?: readonly Compare[] | undefined;
-  readonly then: readonly Operation[];
-  readonly else?: readonly Operation[] | undefined;
+  readonly success: readonly Operation[];
+  readonly failure?: readonly Operation[] | undefined;
 }
 
 export interface TxnResult {
