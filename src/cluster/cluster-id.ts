@@ -11,6 +11,6 @@ export async function ensureClusterId(kv: KvStore, random: Random): Promise<stri
   const known = await kv.get(key);
   if (known !== undefined) return new TextDecoder().decode(known.value);
   const value = textKey(`cairn-${uniqueName(random).slice(0, 12)}`);
-  const { succeeded } = await kv.txn({ compares: [absent(key)], then: [{ kind: 'put', key, value }] });
+  const { succeeded } = await kv.txn({ compares: [absent(key)], success: [{ kind: 'put', key, value }] });
   return succeeded ? new TextDecoder().decode(value) : ensureClusterId(kv, random);
 }

@@ -30,7 +30,7 @@ export class Maintenance {
     const key = this.#key;
     const none = new Uint8Array(0);
     await this.#kv.txn({
-      then: [active ? { kind: 'put', key, value: none } : { kind: 'delete', range: { start: key } }],
+      success: [active ? { kind: 'put', key, value: none } : { kind: 'delete', range: { start: key } }],
     });
     this.#active = active;
   }
