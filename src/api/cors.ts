@@ -14,7 +14,9 @@ export interface CorsAnswer {
   end(): unknown;
 }
 
-const allowedMethods = [...new Set([...connectCors.allowedMethods, 'GET', 'HEAD', 'PUT', 'POST', 'DELETE'])].join(', ');
+const allowedMethods = [
+  ...new Set([...connectCors.allowedMethods, 'GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE']),
+].join(', ');
 
 const allowedHeaders = [
   ...connectCors.allowedHeaders,
@@ -24,6 +26,13 @@ const allowedHeaders = [
   'If-Range',
   'If-Match',
   'If-None-Match',
+  'Content-Encoding',
+  'Tus-Resumable',
+  'Upload-Length',
+  'Upload-Metadata',
+  'Upload-Offset',
+  'X-HTTP-Method-Override',
+  'X-Requested-With',
 ].join(', ');
 
 const exposedHeaders = [
@@ -33,6 +42,15 @@ const exposedHeaders = [
   'Accept-Ranges',
   'Content-Length',
   'Location',
+  'Content-Disposition',
+  'Tus-Extension',
+  'Tus-Resumable',
+  'Tus-Version',
+  'Upload-Expires',
+  'Upload-Length',
+  'Upload-Metadata',
+  'Upload-Offset',
+  'X-File-Id',
 ].join(', ');
 
 /** How long a browser may remember a pre-flight; some take no longer. */
