@@ -1,5 +1,6 @@
 // Bytes that the whole process may hold for those who could do with less: buffers that grow, windows that widen. Everybody
-// has a floor without asking; whoever wants more takes it here and gives it back. Who is refused goes on with the floor.
+// has a floor without asking; whoever wants more takes it here and gives it back. Who is refused goes on with the floor, and
+// asks again with its next piece: nobody waits, so nobody who waits can hold up another.
 
 import { assert } from './errors.js';
 
@@ -15,9 +16,9 @@ export class ByteBudget {
     return this.#takenBytes;
   }
 
-  /** Takes all of it or nothing; whether it was granted. */
-  take(bytes: number): boolean {
-    if (this.#takenBytes + bytes > this.#bytesMax) return false;
+  /** Takes all of it or nothing; whether it was granted. Refuses what would bring the whole above `totalBytesMax`. */
+  take(bytes: number, totalBytesMax: number = this.#bytesMax): boolean {
+    if (this.#takenBytes + bytes > Math.min(totalBytesMax, this.#bytesMax)) return false;
     this.#takenBytes += bytes;
     return true;
   }

@@ -214,8 +214,13 @@ export const limits = {
 
   /** Ranges that one GET may ask for, after overlapping ones were merged. */
   rangesPerRequestCountMax: 64,
-  /** First read of a download; later ones double up to `readBytesMax` as the client takes them. */
+  /** First read of a download; later ones double as the client takes them. */
   firstReadBytes: 64 * kib,
+  /** Up to here, until the client has taken more than sockets and windows hold; from then on up to `readBytesMax`. */
+  unprovenReadBytesMax: 256 * kib,
+  provenReaderBytes: 16 * mib,
+  /** A piece of a body that is not taken or not sent for so long counts as stalled: memory that waits for it is freed. */
+  stalledPieceMilliseconds: 1000,
   /** A body in either direction that moves no byte for so long is given up. */
   stalledBodyMillisecondsMax: 300_000,
   /** Time a client has to read an early refusal before its connection is closed under its unread upload. */
@@ -250,7 +255,7 @@ export const limits = {
   /** Digests looked up in one turn of the event loop, so that other requests get theirs in between. */
   lookupSliceCountMax: 2048,
   /** Bytes of a request on the lane that nobody has asked for yet, at which its sender is held up. */
-  laneHeldBytesMax: 128 * kib,
+  laneHeldBytesMax: 32 * kib,
   /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
   laneBatchBytesMin: 32 * kib,
   laneBatchBytesMax: 512 * kib,
@@ -258,6 +263,8 @@ export const limits = {
   laneCopiedBytesMax: 16 * kib,
   /** Bytes that all streams together hold beyond what each has from the start. */
   streamBudgetBytes: 64 * mib,
+  /** Up to here the budget is for everybody, beyond it for readers that have proven to be fast. */
+  unprovenBudgetBytes: 32 * mib,
   /** Payload of one Download message. */
   downloadMessageBytesMax: 256 * kib,
   /** Longest deadline a caller may set. Node's timers hold no more. */

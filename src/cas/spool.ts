@@ -24,11 +24,17 @@ interface Spilled {
   position: number;
 }
 
+const noBytes = new Uint8Array(0);
+/** Memory for the first bytes of a blob of unknown size. */
+const firstBufferBytes = 4096;
+
 export class Spool {
   readonly #files: LargeFiles;
   /** Bytes after which the blob is certainly not what was announced. */
   readonly #sizeMax: number;
-  #buffer: Uint8Array;
+  readonly #firstBufferBytes: number;
+  /** What is gathered, in memory that grows with it: most large pieces never come by here. */
+  #buffer: Uint8Array = noBytes;
   #buffered = 0;
   #size = 0;
   #spilled: Spilled | undefined;
@@ -36,7 +42,7 @@ export class Spool {
   constructor(files: LargeFiles, expect: Digest | undefined) {
     this.#files = files;
     this.#sizeMax = expect?.size ?? limits.blobBytesMax;
-    this.#buffer = new Uint8Array(Math.min(expect?.size ?? 4096, limits.spoolBufferBytes));
+    this.#firstBufferBytes = Math.min(expect?.size ?? firstBufferBytes, limits.packedBlobBytesMax);
   }
 
   /** `digest_mismatch` or `too_large` as soon as there are more bytes than there can be. */
@@ -48,8 +54,12 @@ export class Spool {
       return;
     }
     await this.#flush();
-    if (piece.length > limits.spoolBufferBytes) await this.#spill(piece);
-    else this.#gather(piece);
+    if (piece.length <= limits.spoolBufferBytes) {
+      this.#gather(piece);
+      return;
+    }
+    this.#buffer = noBytes;
+    await this.#spill(piece);
   }
 
   #refuseSize(): never {
@@ -62,7 +72,8 @@ export class Spool {
   #gather(piece: Uint8Array): void {
     const needed = this.#buffered + piece.length;
     if (needed > this.#buffer.length) {
-      const grown = new Uint8Array(Math.min(Math.max(needed, 2 * this.#buffer.length), limits.spoolBufferBytes));
+      const wanted = Math.max(needed, 2 * this.#buffer.length, this.#firstBufferBytes);
+      const grown = new Uint8Array(Math.min(wanted, limits.spoolBufferBytes));
       grown.set(this.#buffer.subarray(0, this.#buffered));
       this.#buffer = grown;
     }

@@ -65,7 +65,7 @@ export async function compose({ config, logger, clock, random, connections }: Co
 
   const budget = new ByteBudget(limits.streamBudgetBytes);
   const windows = new StreamWindows(budget);
-  const http = httpFace({ store, clock, windows, random, logger, metrics, serving, nextCallId, onCall });
+  const http = httpFace({ store, clock, budget, windows, random, logger, metrics, serving, nextCallId, onCall });
   const rpcParts: RpcParts = {
     store,
     logger,

@@ -8,6 +8,7 @@ import { createPort } from '../../src/api/port.js';
 import { type Clock, systemClock } from '../../src/base/clock.js';
 import { systemRandom } from '../../src/base/random.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
+import { streamMemory } from './stream-memory.js';
 
 export interface ServedRoutes {
   readonly url: string;
@@ -24,7 +25,7 @@ export async function serveRoutes(routes: readonly ApiRoute[], clock: Clock = sy
   const faults: object[] = [];
   const face = httpFace({
     store,
-    clock,
+    ...streamMemory({ clock }),
     random: systemRandom,
     logger: { error: (fields) => faults.push(fields), warn: () => {} },
     metrics: createMetrics({ usage: () => store.usage(), connections: () => 0, ignoredTokens: () => 0 }),

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Writable } from 'node:stream';
 
+import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
 import { CairnError, type ErrorCode, errorCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
@@ -13,6 +14,14 @@ import type { NodeRequest, NodeResponse } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
 
 export type AnswerHeaders = Readonly<Record<string, string | number>>;
+
+export interface ExchangeParts {
+  readonly clock: Clock;
+  /** What bodies may hold beyond what each has from the start. */
+  readonly budget: ByteBudget;
+  /** Widens the windows of HTTP/2 streams that bring much. */
+  readonly windows?: StreamWindows | undefined;
+}
 
 export class Exchange {
   readonly method: string;
@@ -33,8 +42,7 @@ export class Exchange {
   constructor(
     readonly request: NodeRequest,
     readonly response: NodeResponse,
-    readonly clock: Clock,
-    readonly windows?: StreamWindows | undefined,
+    readonly memory: ExchangeParts,
   ) {
     // The response of HTTP/2 says it has finished only when its whole stream has closed.
     this.#writer = 'stream' in response ? (response as Http2ServerResponse).stream : (response as ServerResponse);
@@ -70,6 +78,10 @@ export class Exchange {
   header(name: string): string | undefined {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  get clock(): Clock {
+    return this.memory.clock;
   }
 
   get expectsContinue(): boolean {

@@ -2,7 +2,6 @@
 // record for the observer, also when the client went away or the handler failed.
 
 import type { BlobStore } from '../../base/blob-store.js';
-import type { Clock } from '../../base/clock.js';
 import type { CairnError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import type { CallObserver } from '../call-log.js';
@@ -10,19 +9,15 @@ import type { Logger } from '../logger.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { peerName } from '../rpc/peer.js';
 import type { ServingStatus } from '../rpc/serving-state.js';
-import type { StreamWindows } from '../stream-windows.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type ExchangeParts } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { readBlob } from './read-blob.js';
 import { type Found, type Route, Router } from './router.js';
 import { serveTree, serveTreeArchive } from './serve-tree.js';
 import { deleteBlob, postBlob, putBlob } from './write-blob.js';
 
-export interface HttpParts {
+export interface HttpParts extends ExchangeParts {
   readonly store: BlobStore;
-  readonly clock: Clock;
-  /** Widens the windows of HTTP/2 streams that bring much. */
-  readonly windows?: StreamWindows | undefined;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -66,11 +61,11 @@ export function httpFace(parts: HttpParts): HttpFace {
   return {
     owns: (url) => router.has(url.split('?', 1)[0]!),
     handler(request, response) {
-      const exchange = new Exchange(request, response, parts.clock, parts.windows);
+      const exchange = new Exchange(request, response, parts);
       run(exchange, router.find(exchange.method, exchange.path));
     },
     refuse(request, response, error) {
-      const exchange = new Exchange(request, response, parts.clock, parts.windows);
+      const exchange = new Exchange(request, response, parts);
       run(exchange, { name: 'refused', handle: () => exchange.answerError(error) });
     },
     async settled() {

@@ -40,7 +40,7 @@ export async function* readBody(exchange: Exchange): AsyncGenerator<Uint8Array> 
       if (piece === undefined) break;
       received += piece.length;
       exchange.bytesIn += piece.length;
-      if ('stream' in request) exchange.windows?.moved(request.stream, received);
+      if ('stream' in request) exchange.memory.windows?.moved(request.stream, received);
       if (received > limits.blobBytesMax) {
         throw new CairnError('too_large', `a blob has at most ${limits.blobBytesMax} bytes`);
       }

@@ -20,7 +20,7 @@ export async function sendBlob(
   handle: BlobHandle,
   parts: readonly Part[],
 ): Promise<void> {
-  const pieces = new ReadAhead(handle, parts, exchange.signal);
+  const pieces = new ReadAhead(handle, parts, exchange.signal, { ...exchange.memory, recycles: true });
   try {
     await sendPieces(exchange, status, headers, () => pieces.next());
   } finally {

@@ -116,7 +116,7 @@ export async function serveTreeArchive({ store }: ReadBlobParts, exchange: Excha
     exchange.response.end();
     return;
   }
-  const pieces = archiveItems(store, reader.items(), signal);
+  const pieces = archiveItems(store, reader.items(), signal, exchange.memory);
   try {
     await sendPieces(exchange, 200, headers, async () => (await pieces.next()).value ?? undefined);
   } finally {

@@ -10,7 +10,7 @@ import { type Digest, formatHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { FileItem, TreeItem } from '../../tree/tree-item.js';
-import { ReadAhead } from '../read-ahead.js';
+import { ReadAhead, type ReadAheadParts } from '../read-ahead.js';
 
 /** Which archive a tree makes: goes up when the bytes change. */
 export const archiveVersion = 1;
@@ -23,11 +23,12 @@ export async function* archiveItems(
   store: BlobStore,
   items: AsyncIterable<TreeItem>,
   signal: AbortSignal,
+  memory: ReadAheadParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const archive = pack();
   // Errors reach whoever reads the archive; a stream without a listener would end the process.
   archive.on('error', () => {});
-  const packing = packItems(archive, openAhead(store, items, signal), signal).catch((error: Error) => {
+  const packing = packItems(archive, openAhead(store, items, signal, memory), signal).catch((error: Error) => {
     archive.destroy(error);
   });
   try {
@@ -129,6 +130,7 @@ async function* openAhead(
   store: BlobStore,
   items: AsyncIterable<TreeItem>,
   signal: AbortSignal,
+  memory: ReadAheadParts,
 ): AsyncGenerator<OpenEntry, void, undefined> {
   const source = items[Symbol.asyncIterator]();
   const waiting: Waiting[] = [];
@@ -138,7 +140,7 @@ async function* openAhead(
       while (!ended && waiting.length < limits.archiveFilesAheadCountMax) {
         const { done, value: item } = await source.next();
         if (done) ended = true;
-        else waiting.push({ item, opening: beginOpening(store, item, signal) });
+        else waiting.push({ item, opening: beginOpening(store, item, signal, memory) });
       }
       const [next] = waiting;
       if (next === undefined) return;
@@ -153,21 +155,31 @@ async function* openAhead(
   }
 }
 
-function beginOpening(store: BlobStore, item: TreeItem, signal: AbortSignal): Promise<OpenFile> | undefined {
+function beginOpening(
+  store: BlobStore,
+  item: TreeItem,
+  signal: AbortSignal,
+  memory: ReadAheadParts,
+): Promise<OpenFile> | undefined {
   if (item.kind !== 'file' || item.digest.size === 0) return undefined;
-  const opening = openFile(store, item.digest, signal);
+  const opening = openFile(store, item.digest, signal, memory);
   // Its failure is thrown where its turn comes.
   opening.catch(() => {});
   return opening;
 }
 
-async function openFile(store: BlobStore, digest: Digest, signal: AbortSignal): Promise<OpenFile> {
+async function openFile(
+  store: BlobStore,
+  digest: Digest,
+  signal: AbortSignal,
+  { budget, clock }: ReadAheadParts,
+): Promise<OpenFile> {
   const handle = await store.open(digest.hash);
   if (handle?.digest.size !== digest.size) {
     await handle?.close();
     throw new CairnError('not_found', `there is no blob ${formatHash(digest.hash)} of ${digest.size} bytes`);
   }
-  return { handle, pieces: new ReadAhead(handle, [{ start: 0, end: digest.size }], signal) };
+  return { handle, pieces: new ReadAhead(handle, [{ start: 0, end: digest.size }], signal, { budget, clock }) };
 }
 
 async function close(opening: Promise<OpenFile> | undefined): Promise<void> {

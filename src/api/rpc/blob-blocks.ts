@@ -3,7 +3,7 @@
 import type { BlobHandle } from '../../base/blob-store.js';
 import { CairnError } from '../../base/errors.js';
 import type { ByteRange } from '../../base/range.js';
-import { ReadAhead } from '../read-ahead.js';
+import { ReadAhead, type ReadAheadParts } from '../read-ahead.js';
 
 /**
  * Owns the handle: it is closed when the blocks end, fail or are abandoned, and at once when the signal aborts, also
@@ -13,8 +13,9 @@ export async function* blobBlocks(
   handle: BlobHandle,
   range: ByteRange,
   signal: AbortSignal,
+  { budget, clock }: ReadAheadParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const blocks = new ReadAhead(handle, [range], signal);
+  const blocks = new ReadAhead(handle, [range], signal, { budget, clock });
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closing ??= blocks.settle().then(() => handle.close());

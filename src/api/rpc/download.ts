@@ -10,14 +10,15 @@ import type { BlobRange } from '../../gen/zako/v1/range/range_pb.js';
 import type { DownloadRequest } from '../../gen/zako/v1/transport/transport_pb.js';
 import { blobBlocks } from './blob-blocks.js';
 import { fromDigestMessage } from './digest-message.js';
+import type { RpcParts } from './rpc-parts.js';
 
 export async function* download(
-  store: BlobStore,
+  parts: Pick<RpcParts, 'store' | 'budget' | 'clock'>,
   request: DownloadRequest,
   { signal }: Pick<HandlerContext, 'signal'>,
 ): AsyncGenerator<{ data: Uint8Array }, void, undefined> {
-  const { handle, range } = await openDownload(store, request);
-  for await (const block of blobBlocks(handle, range, signal)) {
+  const { handle, range } = await openDownload(parts.store, request);
+  for await (const block of blobBlocks(handle, range, signal, parts)) {
     for (let start = 0; start < block.length; start += limits.downloadMessageBytesMax) {
       yield { data: block.subarray(start, start + limits.downloadMessageBytesMax) };
     }

@@ -6,9 +6,9 @@ import { download } from './download.js';
 import type { RpcParts } from './rpc-parts.js';
 import { upload } from './upload.js';
 
-export function transportService({ store }: Pick<RpcParts, 'store'>): ServiceImpl<typeof Transport> {
+export function transportService(parts: Pick<RpcParts, 'store' | 'budget' | 'clock'>): ServiceImpl<typeof Transport> {
   return {
-    download: (request, context) => download(store, request, context),
-    upload: (requests, context) => upload(store, requests, context),
+    download: (request, context) => download(parts, request, context),
+    upload: (requests, context) => upload(parts.store, requests, context),
   };
 }

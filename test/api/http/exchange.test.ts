@@ -12,6 +12,7 @@ import { hashHex } from '../../../src/base/digest.js';
 import { systemRandom } from '../../../src/base/random.js';
 import { ask } from '../../support/http-client.js';
 import { WatchedStore } from '../../support/served.js';
+import { streamMemory } from '../../support/stream-memory.js';
 
 const fastClock: Clock = {
   ...systemClock,
@@ -29,7 +30,7 @@ beforeEach(async () => {
   calls = ours;
   const face = httpFace({
     store,
-    clock: fastClock,
+    ...streamMemory({ clock: fastClock }),
     random: systemRandom,
     logger: { error: () => {}, warn: () => {} },
     metrics: createMetrics({ usage: () => store.usage(), connections: () => 0, ignoredTokens: () => 0 }),

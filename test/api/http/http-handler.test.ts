@@ -5,12 +5,12 @@ import type { Call } from '../../../src/api/call-log.js';
 import { httpFace } from '../../../src/api/http/http-handler.js';
 import { createMetrics } from '../../../src/api/http/metrics.js';
 import type { ServingStatus } from '../../../src/api/rpc/serving-state.js';
-import { systemClock } from '../../../src/base/clock.js';
 import { emptyDigest, hashHex } from '../../../src/base/digest.js';
 import { CairnError } from '../../../src/base/errors.js';
 import { systemRandom } from '../../../src/base/random.js';
 import { ask } from '../../support/http-client.js';
 import { WatchedStore } from '../../support/served.js';
+import { streamMemory } from '../../support/stream-memory.js';
 
 let server: Server;
 let url: string;
@@ -28,7 +28,7 @@ beforeEach(async () => {
   const metrics = createMetrics({ usage: () => store.usage(), connections: () => 3, ignoredTokens: () => 2 });
   const face = httpFace({
     store,
-    clock: systemClock,
+    ...streamMemory(),
     random: systemRandom,
     logger: { error: (fields) => errors.push(fields), warn: () => {} },
     metrics,

@@ -12,6 +12,7 @@ import { limits } from '../../../src/base/limits.js';
 import { comparePaths, type FileItem, type TreeItem } from '../../../src/tree/tree-item.js';
 import { seededRandom } from '../../support/random.js';
 import { WatchedStore } from '../../support/served.js';
+import { streamMemory } from '../../support/stream-memory.js';
 
 const random = seededRandom(7);
 const never = new AbortController().signal;
@@ -36,7 +37,7 @@ async function* inOrder(items: readonly TreeItem[]): AsyncGenerator<TreeItem> {
 
 async function archived(items: readonly TreeItem[]): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of archiveItems(store, inOrder(items), never)) pieces.push(piece);
+  for await (const piece of archiveItems(store, inOrder(items), never, streamMemory())) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
@@ -159,14 +160,14 @@ describe('an archive that cannot be finished', () => {
       yield some;
       throw new CairnError('invalid_argument', 'no tree');
     })();
-    const reading = archiveItems(store, items, never).next();
+    const reading = archiveItems(store, items, never, streamMemory()).next();
     await expect(reading).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
   it('is canceled by the signal, in the middle of a file', async () => {
     const abort = new AbortController();
     const items = [await file('a', random.bytes(5_000_000)), await file('b', random.bytes(100))];
-    const archive = archiveItems(store, inOrder(items), abort.signal);
+    const archive = archiveItems(store, inOrder(items), abort.signal, streamMemory());
     await archive.next();
     abort.abort();
     const rest = (async () => {
@@ -179,7 +180,7 @@ describe('an archive that cannot be finished', () => {
     const items: TreeItem[] = [];
     for (let i = 0; i < 100; i++) items.push(await file(`${i}`, random.bytes(100_000)));
     const source = inOrder(items);
-    const archive = archiveItems(store, source, never);
+    const archive = archiveItems(store, source, never, streamMemory());
     await archive.next();
     await archive.next();
     expect(store.openHandles).toBeGreaterThan(0);
@@ -197,7 +198,7 @@ it('reads no further than its reader takes, and a bounded number of files ahead'
   store.onRead = ({ start, end }) => {
     bytesRead += end - start;
   };
-  const archive = archiveItems(store, inOrder(items), never);
+  const archive = archiveItems(store, inOrder(items), never, streamMemory());
   await archive.next();
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(bytesRead).toBeLessThan(limits.archiveFilesAheadCountMax * limits.firstReadBytes + 2 * limits.readBytesMax);

@@ -4,6 +4,7 @@ import { CairnError } from '../../../src/base/errors.js';
 import { limits } from '../../../src/base/limits.js';
 import type { ByteRange } from '../../../src/base/range.js';
 import { collect, freshBlob } from '../../conformance/wire-blobs.js';
+import { streamMemory } from '../../support/stream-memory.js';
 
 function heldBlob(size: number, read: (range: ByteRange) => Promise<void> = async () => {}) {
   const blob = freshBlob(size);
@@ -34,7 +35,7 @@ describe('blobBlocks', () => {
     'yields %i bytes in reads that double up to the limit',
     async (size) => {
       const { blob, held, handle } = heldBlob(size);
-      const blocks = await collect(blobBlocks(handle, { start: 0, end: size }, never));
+      const blocks = await collect(blobBlocks(handle, { start: 0, end: size }, never, streamMemory()));
       expect(Buffer.concat(blocks).equals(blob.bytes)).toBe(true);
       expect(held.closedCount).toBe(1);
       for (const { start, end } of held.reads) expect(end - start).toBeLessThanOrEqual(limits.readBytesMax);
@@ -43,7 +44,7 @@ describe('blobBlocks', () => {
 
   it('reads one block ahead and no more', async () => {
     const { held, handle } = heldBlob(5_000_000);
-    const blocks = blobBlocks(handle, { start: 0, end: 5_000_000 }, never);
+    const blocks = blobBlocks(handle, { start: 0, end: 5_000_000 }, never, streamMemory());
     await blocks.next();
     await settled();
     expect(held.reads).toHaveLength(2);
@@ -54,7 +55,7 @@ describe('blobBlocks', () => {
   it('closes at once when the signal aborts while nobody asks for more', async () => {
     const abort = new AbortController();
     const { held, handle } = heldBlob(5_000_000);
-    const blocks = blobBlocks(handle, { start: 0, end: 5_000_000 }, abort.signal);
+    const blocks = blobBlocks(handle, { start: 0, end: 5_000_000 }, abort.signal, streamMemory());
     await blocks.next();
     abort.abort();
     await settled();
@@ -73,7 +74,7 @@ describe('blobBlocks', () => {
           finishRead = resolve;
         }),
     );
-    const block = blobBlocks(handle, { start: 0, end: 100 }, abort.signal).next();
+    const block = blobBlocks(handle, { start: 0, end: 100 }, abort.signal, streamMemory()).next();
     abort.abort();
     await settled();
     expect(held.closedCount).toBe(0);
@@ -84,7 +85,9 @@ describe('blobBlocks', () => {
 
   it('closes when it was canceled before it began', async () => {
     const { held, handle } = heldBlob(100);
-    await expect(blobBlocks(handle, { start: 0, end: 100 }, AbortSignal.abort()).next()).rejects.toMatchObject({
+    await expect(
+      blobBlocks(handle, { start: 0, end: 100 }, AbortSignal.abort(), streamMemory()).next(),
+    ).rejects.toMatchObject({
       code: 'canceled',
     });
     expect(held).toMatchObject({ reads: [], closedCount: 1 });
@@ -94,7 +97,7 @@ describe('blobBlocks', () => {
     const { held, handle } = heldBlob(200_000, async ({ start }) => {
       if (start > 0) throw new CairnError('corrupt', 'bad block');
     });
-    const blocks = blobBlocks(handle, { start: 0, end: 200_000 }, never);
+    const blocks = blobBlocks(handle, { start: 0, end: 200_000 }, never, streamMemory());
     expect((await blocks.next()).value).toHaveLength(limits.firstReadBytes);
     await settled();
     await expect(blocks.next()).rejects.toMatchObject({ code: 'corrupt' });

@@ -1,7 +1,6 @@
 // The life of one call on the lane: begun with its headers, ended by its answer, its deadline, its caller's going away or
 // the server's shutdown, whichever comes first; recorded once, when its exchange is closed.
 
-import type { ByteBudget } from '../../../base/byte-budget.js';
 import { CairnError } from '../../../base/errors.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
 import { callRecorder } from '../call-recorder.js';
@@ -46,9 +45,10 @@ export class LaneCall implements CallSignal {
     this.#exchange.noteProgress(this.#parts.windows, this.envelopes.receivedBytes);
   }
 
-  /** Bytes beyond its floor that this call, like every other, may ask for. */
-  get budget(): ByteBudget {
-    return this.#parts.budget;
+  /** What this call, like every other, may ask for bytes beyond its floor. */
+  get memory(): Pick<RpcParts, 'budget' | 'clock'> {
+    const { budget, clock } = this.#parts;
+    return { budget, clock };
   }
 
   /** For those who must be told; made when first asked for. */

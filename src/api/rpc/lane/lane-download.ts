@@ -44,7 +44,7 @@ async function onlyMessage(messages: RequestMessages): Promise<DownloadRequest> 
 }
 
 async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): Promise<readonly Uint8Array[]> {
-  const blocks = new ReadAhead(handle, [range], call, { budget: call.budget, recycles: true });
+  const blocks = new ReadAhead(handle, [range], call, { ...call.memory, recycles: true });
   try {
     let position = range.start;
     for (let block = await blocks.next(); block !== undefined; block = await blocks.next()) {

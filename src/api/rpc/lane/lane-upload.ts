@@ -20,7 +20,7 @@ export async function laneUpload(
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
   const digest = declaredDigest(await messages.next(readRequest));
-  const batches = new BatchBuffers(digest.size, call.budget);
+  const batches = new BatchBuffers(digest.size, call.memory);
   try {
     const chunks = new UploadChunks(messages, digest, batches, () => call.noteProgress());
     const answer = await writeUpload(store, digest, chunks, call.signal);

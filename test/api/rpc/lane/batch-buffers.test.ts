@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { BatchBuffers } from '../../../../src/api/rpc/lane/batch-buffers.js';
 import { ByteBudget } from '../../../../src/base/byte-budget.js';
+import { type Clock, systemClock } from '../../../../src/base/clock.js';
 import { limits } from '../../../../src/base/limits.js';
+import { streamMemory } from '../../../support/stream-memory.js';
 
 const { laneBatchBytesMin: first, laneBatchBytesMax: largest } = limits;
 
 /** The lengths of all batches of a blob, and what they held. */
 function batchesOf(size: number, budget: ByteBudget): { lengths: number[]; bytes: Buffer; batches: BatchBuffers } {
   const source = Buffer.from(Array.from({ length: size }, (_, at) => at & 0xff));
-  const batches = new BatchBuffers(size, budget);
+  const batches = new BatchBuffers(size, streamMemory({ budget }));
   const taken: Buffer[] = [];
   let rest: Uint8Array | undefined = source;
   while (rest !== undefined) {
@@ -45,10 +47,36 @@ describe('BatchBuffers', () => {
   });
 
   it('do not write into what is lent', () => {
-    const batches = new BatchBuffers(4 * first, new ByteBudget(0));
+    const batches = new BatchBuffers(4 * first, streamMemory({ budget: new ByteBudget(0) }));
     batches.add(Buffer.alloc(first, 1));
     const lent = batches.take()!;
     batches.add(Buffer.alloc(first, 2));
     expect(lent.every((byte) => byte === 1)).toBe(true);
+  });
+
+  it('are given up while nothing comes', () => {
+    const budget = new ByteBudget(limits.streamBudgetBytes);
+    let pass = () => {};
+    const clock: Clock = {
+      ...systemClock,
+      after(_milliseconds, callback) {
+        pass = callback;
+        return () => {};
+      },
+    };
+    const batches = new BatchBuffers(100 * first, { budget, clock });
+    for (let round = 0; round < 3; round++) {
+      batches.add(Buffer.alloc(batches.room));
+      batches.take();
+      batches.release();
+    }
+    expect(batches.room).toBeGreaterThan(first);
+    expect(budget.takenBytes).toBeGreaterThan(0);
+    pass();
+    expect(batches.room).toBe(first);
+    expect(budget.takenBytes).toBe(0);
+    batches.add(Buffer.from('more'));
+    pass();
+    expect(Buffer.from(batches.take()!).toString()).toBe('more');
   });
 });
