@@ -171,6 +171,8 @@ export const limits = {
   /** Keys of one page of a range, and bytes of their keys and values, of which the last may go beyond. */
   kvPageCountMax: 1000,
   kvPageBytesMax: 4 * mib,
+  /** Time for which earlier revisions of the metadata can be read, at least; up to twice as long. */
+  kvHistoryMilliseconds: 600_000,
   /** Values read at once, each as large as a transaction can be. */
   kvValuesReadCountMax: 32,
   /** Bytes of transactions that wait to be made durable, beyond which further ones are refused. */

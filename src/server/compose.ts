@@ -24,6 +24,7 @@ import { MeteredStore } from '../cas/metered-store.js';
 import type { ListenAddress, ServerConfig } from './config.js';
 import { openDataDirectory } from './data-directory.js';
 import type { createLogger } from './logger.js';
+import { type OpenedMetadata, openMetadata } from './open-metadata.js';
 
 export interface ComposeParts {
   readonly config: ServerConfig;
@@ -36,6 +37,7 @@ export interface ComposeParts {
 
 export interface Composition {
   readonly store: BlobStore;
+  readonly metadata: OpenedMetadata;
   readonly serving: ServingState;
   readonly http: HttpFace;
   /** Ends calls that are still under way when a drain is over. */
@@ -49,6 +51,10 @@ export async function compose({ config, logger, clock, random, connections }: Co
   const opened =
     config.store ??
     (await openDataDirectory({ config, logger, clock, random, onPoisoned: () => serving.stopWrites() }));
+  const metadata = await openMetadata({ config, logger, clock }).catch(async (error) => {
+    await opened.close();
+    throw error;
+  });
   const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
   const metrics = createMetrics({
     usage: () => opened.usage(),
@@ -89,6 +95,7 @@ export async function compose({ config, logger, clock, random, connections }: Co
 
   return {
     store,
+    metadata,
     serving,
     http,
     shutdown,

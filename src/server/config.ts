@@ -21,6 +21,8 @@ export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   /** Directory of the store; made when it is missing. */
   readonly data: string;
+  /** What this node is called among the nodes of its cluster. */
+  readonly nodeId: string;
   /** What an answered write has reached. */
   readonly durability: Durability;
   /** Pause between rounds of what the store does by itself: writing its index, compacting its log. */
@@ -53,6 +55,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
   return {
     listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
     data: './cairn-data',
+    nodeId: 'node-1',
     durability: 'disk',
     maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),

@@ -85,7 +85,7 @@ function urlOf(host: string, port: number): string {
 }
 
 async function stop(composition: Composition, ports: readonly Port[], clock: Clock, milliseconds: number) {
-  const { serving, shutdown, http, store } = composition;
+  const { serving, shutdown, http, store, metadata } = composition;
   serving.drain();
   let allClosed = false;
   for (const port of ports) port.drain();
@@ -104,5 +104,5 @@ async function stop(composition: Composition, ports: readonly Port[], clock: Clo
   for (const port of ports) port.destroy();
   await closed;
   await http.settled();
-  await store.close();
+  await metadata.close().finally(() => store.close());
 }

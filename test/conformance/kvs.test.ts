@@ -3,7 +3,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KvState } from '../../src/meta/kv-state.js';
 import { LevelKv } from '../../src/meta/level-kv.js';
+import { MemoryRowDb } from '../../src/meta/memory-row-db.js';
 import { kvSuite } from './kv.js';
 import type { OpenedKv } from './kv-kit.js';
 
@@ -25,4 +27,10 @@ async function openLevel(): Promise<OpenedKv> {
   };
 }
 
+async function openMemory(): Promise<OpenedKv> {
+  const kv = new LevelKv(await KvState.open(new MemoryRowDb()), 'here');
+  return { kv, close: () => kv.close() };
+}
+
 kvSuite({ name: 'LevelKv', open: openLevel });
+kvSuite({ name: 'LevelKv over rows in memory', open: openMemory });
