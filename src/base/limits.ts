@@ -283,6 +283,24 @@ export const limits = {
   archivePieceBytes: 64 * kib,
   /** Characters of an error message about one item of a batch. */
   itemMessageCharactersMax: 96,
+  /** Data of one Raft proposal: the largest transaction on metadata, and its envelope. */
+  raftProposalBytesMax: 2 * mib,
+  /** Bytes of entries in one message between Raft nodes. */
+  raftMessageBytesMax: mib,
+  /** Messages, and bytes of entries, on their way to one Raft node. */
+  raftInflightMessagesMax: 64,
+  raftInflightBytesMax: 16 * mib,
+  /** Bytes of entries that are not committed, and not applied, at which a leader takes no more proposals. */
+  raftUncommittedBytesMax: 64 * mib,
+  raftUnappliedBytesMax: 128 * mib,
+  /** Bytes of entries applied in one batch. */
+  raftApplyBytesMax: 4 * mib,
+  /** Reads that wait for a Raft leader to be confirmed; proposals and reads that wait on one node. */
+  raftWaitingReadsMax: 4096,
+  raftRequestsMax: 16_384,
+  /** Bytes of applied entries that the Raft log keeps after a compaction, and at most while snapshots are fetched. */
+  raftLogKeptBytes: 16 * mib,
+  raftLogPinnedBytesMax: 256 * mib,
   /** Life of a transport token that nobody redeems. */
   transportTokenSecondsMax: 60,
   /** Redeemed tokens remembered; all are forgotten a token's life later. */

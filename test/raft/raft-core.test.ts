@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { RaftGroup } from '../support/raft-group.js';
+
+describe('a group of three', () => {
+  it('elects, commits and tells the others', () => {
+    const group = new RaftGroup({ voters: [1, 2, 3] });
+    group.elect(1);
+    expect(group.take()).toEqual([
+      '1>2 t2 pre-vote? with 1@1',
+      '1>3 t2 pre-vote? with 1@1',
+      '2>1 t2 pre-vote yes',
+      '3>1 t2 pre-vote yes',
+      '1>2 t2 vote? with 1@1',
+      '1>3 t2 vote? with 1@1',
+      '2>1 t2 vote yes',
+      '3>1 t2 vote yes',
+      '1>2 t2 append after 1@1: 2@2 noop; commit 1',
+      '1>3 t2 append after 1@1: 2@2 noop; commit 1',
+      '2>1 t2 has 2',
+      '3>1 t2 has 2',
+      '1>2 t2 append after 2@2: nothing; commit 2',
+      '1>3 t2 append after 2@2: nothing; commit 2',
+      '2>1 t2 has 2',
+      '3>1 t2 has 2',
+    ]);
+    group.propose(1, 'a');
+    group.propose(1, 'b');
+    group.settle();
+    expect(group.take()).toEqual([
+      '1>2 t2 append after 2@2: 3@2 "a" 4@2 "b"; commit 2',
+      '1>3 t2 append after 2@2: 3@2 "a" 4@2 "b"; commit 2',
+      '2>1 t2 has 4',
+      '3>1 t2 has 4',
+      '1>2 t2 append after 4@2: nothing; commit 4',
+      '1>3 t2 append after 4@2: nothing; commit 4',
+      '2>1 t2 has 4',
+      '3>1 t2 has 4',
+    ]);
+    for (const id of [1, 2, 3]) expect(group.node(id).commands).toEqual(['a', 'b']);
+  });
+
+  it('goes on when the leader is gone, and the leader comes back as a follower', () => {
+    const group = new RaftGroup({ voters: [1, 2, 3] });
+    group.elect(1);
+    group.propose(1, 'a');
+    group.settle();
+    const without1 = ({ from, to }: { from: number; to: number }) => from === 1 || to === 1;
+    group.propose(1, 'lost');
+    group.tickAll(30, without1);
+    const leader = [2, 3].find((id) => group.core(id).status().role === 'leader')!;
+    group.propose(leader, 'b');
+    group.tickAll(5, without1);
+    expect(group.core(1).status().role).toBe('candidate');
+    group.tickAll(5);
+    expect(group.core(1).status()).toMatchObject({ role: 'follower', leader });
+    for (const id of [1, 2, 3]) expect(group.node(id).commands).toEqual(['a', 'b']);
+  });
+
+  it('brings up a new member by a snapshot, as a learner, then as a voter', () => {
+    const group = new RaftGroup({ voters: [1, 2, 3] });
+    group.elect(1);
+    group.propose(1, 'a');
+    group.settle();
+    group.join(4);
+    expect(group.change(1, [{ type: 'learner', id: 4 }]).refused).toBeUndefined();
+    group.tickAll(3);
+    expect(group.node(1).snapshotsWanted).toBeGreaterThan(0);
+    group.makeSnapshot(1);
+    group.propose(1, 'b');
+    group.tickAll(3);
+    expect(group.node(4).commands).toEqual(['a', 'b']);
+    group.change(1, [{ type: 'voter', id: 4 }, { type: 'remove', id: 1 }]); // biome-ignore format: a table
+    group.tickAll(40);
+    expect(group.core(4).status().group.configuration).toEqual({
+      voters: [2, 3, 4],
+      outgoing: [],
+      learners: [],
+      learnersNext: [],
+    });
+    expect(group.core(1).status().role).not.toBe('leader');
+    expect([2, 3, 4].filter((id) => group.core(id).status().role === 'leader')).toHaveLength(1);
+  });
+});
+
+it('a group of one elects itself and commits what its disk has acknowledged', () => {
+  const group = new RaftGroup({ voters: [1] });
+  group.elect(1);
+  group.propose(1, 'a');
+  group.core(1).readIndex(7);
+  group.settle();
+  expect(group.take()).toEqual([]);
+  expect(group.node(1).commands).toEqual(['a']);
+  expect(group.node(1).reads).toEqual([{ context: 7, index: 2 }]);
+});
