@@ -192,6 +192,23 @@ export const limits = {
   manifestHeightMax: 5,
   /** Bytes of one node of a manifest: 512 rows of 72 bytes behind a head of 24. */
   manifestNodeBytesMax: 24 + 512 * 72,
+  /** A chunk up to here is gathered in memory, if the budget allows it, before it is stored: all that are cut by contents. */
+  gatheredChunkBytesMax: 4 * mib,
+  /** What an upload holds of its chunk without asking the budget, and what all of them together hold beyond that. */
+  gatheredChunkBytesMin: 64 * kib,
+  uploadBudgetBytes: 64 * mib,
+  /** Chunks of one upload on their way to the disk while the next one is gathered. */
+  chunkWritesUnderWayCountMax: 4,
+
+  /** UTF-8 of a file's name. */
+  fileNameBytesMax: 1024,
+  filesPageCountDefault: 20,
+  filesPageCountMax: 100,
+  /** Chunks that the answer to an upload lists, and a page of them: by default and at most. */
+  uploadChunksListedCountMax: 1000,
+  /** Times a change of a file is tried again because another was faster, and the longest wait in between. */
+  commitAttemptsCountMax: 40,
+  commitRetryMillisecondsMax: 32,
 
   /** Bytes a new connection may send before its protocol is known, and the time it has for the first few. */
   firstBytesMax: 24,

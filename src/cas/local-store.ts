@@ -18,6 +18,7 @@ import type {
 } from '../base/blob-store.js';
 import { type BlobHash, type Digest, emptyDigest, hashesEqual, toDigest } from '../base/digest.js';
 import { assert, CairnError, errorCode } from '../base/errors.js';
+import { Interruptible } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import { digestBlob } from '../blake3/hasher.js';
 import type { Log, RecordReader } from '../log/log.js';
@@ -35,7 +36,6 @@ import {
 import type { BlobRow } from './blob-table.js';
 import type { Catalog } from './catalog.js';
 import { CommitQueue } from './commit-queue.js';
-import { Interruptible } from './interruptible.js';
 import type { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
 import type { Poison } from './poison.js';

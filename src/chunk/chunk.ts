@@ -2,6 +2,7 @@
 
 import { type BlobHash, type Digest, hashHex, parseHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
+import { digestBlob } from '../blake3/hasher.js';
 
 export interface Chunk {
   /** The blob that holds its bytes, at least one. */
@@ -11,6 +12,11 @@ export interface Chunk {
 }
 
 const prefix = 'c_';
+
+/** The name of a chunk that is at hand as a whole. */
+export function digestChunk(bytes: Uint8Array): Digest {
+  return digestBlob(bytes);
+}
 
 export function formatChunkId({ hash }: Digest): string {
   return prefix + hashHex(hash);

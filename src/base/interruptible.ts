@@ -1,6 +1,8 @@
 // Reads an async source so that waiting for its next piece can be cut short, by a signal or by anyone who calls
 // `interrupt`. A source that never answers then holds nobody up: it is told to return and left behind.
 
+import { CairnError } from './errors.js';
+
 export class Interruptible {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #wake: ((outcome: unknown) => void) | undefined;
@@ -33,5 +35,22 @@ export class Interruptible {
     } catch {
       // A source that fails at being told to stop has nothing left to tell us.
     }
+  }
+}
+
+/** The source's pieces; `canceled` as soon as the signal is raised, also when the source never answers again. */
+export async function* interruptible(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const pieces = new Interruptible(source);
+  const cancel = () => pieces.interrupt(new CairnError('canceled', 'canceled', { cause: signal?.reason }));
+  signal?.addEventListener('abort', cancel);
+  if (signal?.aborted) cancel();
+  try {
+    for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) yield piece;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    pieces.abandon();
   }
 }

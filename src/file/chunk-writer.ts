@@ -1,0 +1,134 @@
+// Turns a stream into chunks in the store and a manifest of them. A chunk is gathered in memory, so that one which the
+// store has already is not written again; where memory is short, or the chunk too large, its bytes go on as they come. Its
+// SHA-256 is computed in the same pass. Some chunks are on their way to the disk while the next is gathered.
+
+import { createHash, type Hash } from 'node:crypto';
+import type { BlobStore } from '../base/blob-store.js';
+import type { ByteBudget } from '../base/byte-budget.js';
+import { limits } from '../base/limits.js';
+import type { Chunk } from '../chunk/chunk.js';
+import { digestChunk } from '../chunk/chunk.js';
+import { type Chunking, createCutter } from '../chunk/chunking.js';
+import { StreamCutter } from '../chunk/cutter.js';
+import { type Manifest, ManifestBuilder } from '../chunk/manifest-builder.js';
+import { ChunkBuffer } from './chunk-buffer.js';
+import type { ChunkSpill } from './chunk-spill.js';
+
+export interface ChunkWriterParts {
+  readonly store: Pick<BlobStore, 'stat' | 'write'>;
+  readonly chunking: Chunking;
+  readonly budget: ByteBudget;
+  readonly openSpill: () => ChunkSpill;
+  /** Of the chunks before; empty at the start of a file. */
+  readonly builder?: ManifestBuilder | undefined;
+}
+
+/** The chunk that is coming in. */
+interface OpenChunk {
+  readonly sha256: Hash;
+  readonly buffer: ChunkBuffer;
+  spill: ChunkSpill | undefined;
+  size: number;
+}
+
+/** One call at a time. After a failure nothing but `discard`. */
+export class ChunkWriter {
+  readonly #parts: ChunkWriterParts;
+  readonly #cutter: StreamCutter;
+  readonly #builder: ManifestBuilder;
+  readonly #writes: Promise<void>[] = [];
+  #open: OpenChunk | undefined;
+
+  constructor(parts: ChunkWriterParts) {
+    this.#parts = parts;
+    this.#cutter = new StreamCutter(createCutter(parts.chunking));
+    this.#builder = parts.builder ?? new ManifestBuilder(parts.store);
+  }
+
+  /** Whole chunks so far, with those before. They are durable after `settle`. */
+  get builder(): ManifestBuilder {
+    return this.#builder;
+  }
+
+  /** The bytes may change when it is answered. */
+  async take(bytes: Uint8Array): Promise<void> {
+    for (const { bytes: piece, ends } of this.#cutter.push(bytes)) {
+      await this.#gather(piece);
+      if (ends) await this.#endChunk();
+    }
+  }
+
+  /** Resolves when all whole chunks are durable. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#writes);
+    this.#writes.length = 0;
+  }
+
+  /** Ends the last chunk and the manifest. Resolves when all of them are durable. */
+  async finish(): Promise<Manifest> {
+    await this.#gather(this.#cutter.rest());
+    if (this.#open !== undefined) await this.#endChunk();
+    const [manifest] = await Promise.all([this.#builder.finish(), this.settle()]);
+    return manifest;
+  }
+
+  /** Ends what is under way. Chunks that are stored stay. */
+  async discard(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    open?.buffer.release();
+    await open?.spill?.discard();
+    await Promise.allSettled(this.#writes);
+  }
+
+  async #gather(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#open ??= {
+      sha256: createHash('sha256'),
+      buffer: new ChunkBuffer(this.#parts.budget),
+      spill: undefined,
+      size: 0,
+    };
+    const open = this.#open;
+    open.sha256.update(bytes);
+    open.size += bytes.length;
+    while (open.spill === undefined) {
+      if (open.buffer.append(bytes)) return;
+      if (this.#writes.length === 0 || open.size > limits.gatheredChunkBytesMax) await this.#spill(open);
+      else await this.#writes.shift();
+    }
+    await open.spill.append(bytes);
+  }
+
+  async #spill(open: OpenChunk): Promise<void> {
+    open.spill = this.#parts.openSpill();
+    await open.spill.append(open.buffer.bytes);
+    open.buffer.release();
+  }
+
+  async #endChunk(): Promise<void> {
+    const open = this.#open!;
+    this.#open = undefined;
+    const digest = open.spill === undefined ? digestChunk(open.buffer.bytes) : await open.spill.finish();
+    const chunk: Chunk = { digest, sha256: new Uint8Array(open.sha256.digest()) };
+    if (open.spill === undefined) await this.#store(chunk, open.buffer);
+    await this.#builder.add(chunk);
+  }
+
+  async #store({ digest }: Chunk, buffer: ChunkBuffer): Promise<void> {
+    if (this.#writes.length >= limits.chunkWritesUnderWayCountMax) await this.#writes.shift();
+    const write = this.#write(digest, buffer);
+    // Its failure is thrown where it is awaited; until then it must not count as unhandled.
+    write.catch(() => {});
+    this.#writes.push(write);
+  }
+
+  async #write(digest: Chunk['digest'], buffer: ChunkBuffer): Promise<void> {
+    try {
+      const [held] = await this.#parts.store.stat([digest.hash]);
+      if (held === undefined) await this.#parts.store.write(buffer.bytes, { expect: digest });
+    } finally {
+      buffer.release();
+    }
+  }
+}

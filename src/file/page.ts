@@ -1,0 +1,35 @@
+// Pages by number, as every list of files has them.
+
+import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { PageRequest } from './file-info.js';
+
+export interface ResolvedPage {
+  readonly page: number;
+  readonly pageSize: number;
+  /** Items on the pages before. */
+  readonly skip: number;
+}
+
+const usual = { pageSize: limits.filesPageCountDefault, pageSizeMax: limits.filesPageCountMax };
+
+/** `invalid_argument` for a number that is no whole one, or below 1. */
+export function resolvePage(
+  { page = 1, pageSize }: PageRequest,
+  defaults: { readonly pageSize: number; readonly pageSizeMax: number } = usual,
+): ResolvedPage {
+  const asked = pageSize ?? defaults.pageSize;
+  refuseUnlessCounting('page', page);
+  refuseUnlessCounting('page_size', asked);
+  const clamped = Math.min(asked, defaults.pageSizeMax);
+  const skip = (page - 1) * clamped;
+  refuseUnlessCounting('page', skip + 1);
+  return { page, pageSize: clamped, skip };
+}
+
+function refuseUnlessCounting(parameter: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 1) return;
+  throw new CairnError('invalid_argument', `${parameter} is a whole number from 1 on`, {
+    subject: { kind: 'parameter', id: parameter },
+  });
+}
