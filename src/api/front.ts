@@ -1,5 +1,5 @@
-// The way every request takes, whatever it asks for: guard, cross-origin headers, permission to send a body, then RPC,
-// then REST.
+// The way every request takes, whatever it asks for: guard, cross-origin headers, then RPC, then REST. Each of them asks the
+// gate once it knows what is wanted, and asks for a body only after that.
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { CairnError } from '../base/errors.js';
@@ -52,8 +52,6 @@ export function createFront({
       return;
     }
     if (cors(request, response)) return;
-    // REST asks for a body when it wants one; RPC always does.
-    if (request.headers.expect !== undefined && !http.owns(request.url ?? '')) response.writeContinue();
     handler(request, response);
   };
 

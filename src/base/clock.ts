@@ -22,6 +22,11 @@ export const systemClock: Clock = {
 /** The beginning of Unix time, for formats that want a time where there is none. Not to be changed. */
 export const epoch: Date = new Date(0);
 
+/** A moment, for interfaces that want a `Date`. */
+export function dateAt(milliseconds: number): Date {
+  return new Date(milliseconds);
+}
+
 /** A time of day as people and JSON write it, to the second: `2026-01-05T10:00:00Z` (RFC 3339). */
 export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

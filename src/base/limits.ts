@@ -62,6 +62,9 @@ export const limits = {
   answerBytesMax: 3 * mib,
   listPageCountDefault: 1000,
   listPageCountMax: 10_000,
+  /** Of the lists that people look at: accounts, tokens. */
+  shortPageCountDefault: 20,
+  shortPageCountMax: 100,
 
   /** A client's receive window for one stream, and for all streams of its session together. */
   clientStreamWindowBytes: 2 * mib,
@@ -322,6 +325,41 @@ export const limits = {
   transportTokenSecondsMax: 60,
   /** Redeemed tokens remembered; all are forgotten a token's life later. */
   spentTokensCountMax: 65_536,
+  /** Tokens whose callers are remembered until a session owns them. */
+  tokenHoldersCountMax: 4096,
   /** Tokens one HTTP/2 session may own. */
   tokensPerSessionCountMax: 64,
+
+  /** Passwords that are hashed at once, 32 MiB each, and those that wait for it; beyond, logins are refused. */
+  passwordHashesAtOnceCountMax: 2,
+  passwordHashesWaitingCountMax: 64,
+  /** Characters of a password: enough for a sentence, and hashed at no cost. */
+  passwordCharactersMin: 8,
+  passwordCharactersMax: 1024,
+  /** Characters of an `Authorization` header that are looked at; our own tokens have some 250. */
+  credentialCharactersMax: 4096,
+  /** Credentials that were found good and need no second look, and for how long. */
+  credentialsRememberedCountMax: 4096,
+  credentialsRememberedMilliseconds: 300_000,
+  /** Failed logins in a row before an account's name is closed to more, and the time after which one more may be tried. */
+  failedLoginsByNameCountMax: 20,
+  failedLoginByNameMilliseconds: 30_000,
+  /** The same for an address, behind which many may sit. Registrations count, too. */
+  failedLoginsByAddressCountMax: 60,
+  failedLoginByAddressMilliseconds: 10_000,
+  /** Names, and addresses, whose failures are remembered. */
+  failedLoginsRememberedCountMax: 16_384,
+  accountsCountMax: 10_000,
+  emailCharactersMax: 254,
+  /** Logins of one account that live at once; one more ends the oldest. */
+  loginsPerAccountCountMax: 64,
+  tokensPerAccountCountMax: 256,
+  tokenLabelCharactersMax: 128,
+  /** Life of an access token, and of a refresh token that nobody uses. */
+  accessTokenSeconds: 900,
+  refreshTokenSeconds: 30 * 24 * 3600,
+  /** Attempts at a change of accounts that others keep getting in the way of. */
+  accountChangeAttemptsCountMax: 8,
+  /** Wait before changes of accounts are followed again, after they could not be. */
+  accountWatchRetryMilliseconds: 1000,
 } as const;

@@ -2,6 +2,7 @@
 // a default: see `config.ts`.
 
 import { setMaxListeners } from 'node:events';
+import { openGate } from '../api/auth/gate.js';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
@@ -13,6 +14,7 @@ import { Lane } from '../api/rpc/lane/lane.js';
 import { rpcHandler } from '../api/rpc/rpc-handler.js';
 import type { RpcParts } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
+import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import { StreamWindows } from '../api/stream-windows.js';
 import type { BlobStore } from '../base/blob-store.js';
@@ -71,12 +73,15 @@ export async function compose({ config, logger, clock, random, connections }: Co
 
   const budget = new ByteBudget(limits.streamBudgetBytes);
   const windows = new StreamWindows(budget);
-  const http = httpFace({ store, clock, budget, windows, random, logger, metrics, serving, nextCallId, onCall });
+  const gate = openGate;
+  const http = httpFace({ store, gate, clock, budget, windows, random, logger, metrics, serving, nextCallId, onCall });
   const rpcParts: RpcParts = {
     store,
     logger,
     clock,
+    gate,
     tokens,
+    tokenHolders: new TokenHolders(),
     transportTokens: config.transportTokens,
     serving,
     shutdown: shutdown.signal,

@@ -1,5 +1,6 @@
 // Routes of the API of files behind a port of their own, on a clock that may run fast.
 
+import { openGate } from '../../src/api/auth/gate.js';
 import type { Call } from '../../src/api/call-log.js';
 import { httpFace } from '../../src/api/http/http-handler.js';
 import { createMetrics } from '../../src/api/http/metrics.js';
@@ -25,6 +26,7 @@ export async function serveRoutes(routes: readonly ApiRoute[], clock: Clock = sy
   const faults: object[] = [];
   const face = httpFace({
     store,
+    gate: openGate,
     ...streamMemory({ clock }),
     random: systemRandom,
     logger: { error: (fields) => faults.push(fields), warn: () => {} },

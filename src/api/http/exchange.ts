@@ -120,7 +120,11 @@ export class Exchange {
     const body = this.path.startsWith(numberedErrorsPath)
       ? toLumeoError(error, this.clock.now())
       : { code, message: publicMessage(error) };
-    this.answerJson(status, body, { ...headers, 'cache-control': 'no-store' });
+    this.answerJson(status, body, {
+      ...headers,
+      ...(code === 'unauthenticated' && challenge),
+      'cache-control': 'no-store',
+    });
   }
 
   /** Ends the connection (HTTP/1.1) or the stream (HTTP/2) with the answer incomplete. */
@@ -160,6 +164,9 @@ export class Exchange {
 
 /** Below it errors have the form of the LumeoFS API, whoever refuses. */
 const numberedErrorsPath = '/api/';
+
+/** How to present credentials (RFC 9110 section 11.6.1). */
+const challenge = { 'www-authenticate': 'Bearer realm="cairn", Basic realm="cairn", charset="UTF-8"' };
 
 /** Error code INTERNAL_ERROR of RFC 9113 section 7. */
 const http2InternalError = 2;

@@ -4,10 +4,11 @@
 import type { BlobStore } from '../../base/blob-store.js';
 import type { CairnError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
+import type { Gate } from '../auth/gate.js';
 import type { CallObserver } from '../call-log.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
-import { peerName } from '../rpc/peer.js';
+import { connectionOfRequest } from '../rpc/peer.js';
 import type { ServingStatus } from '../rpc/serving-state.js';
 import { Exchange, type ExchangeParts } from './exchange.js';
 import type { Metrics } from './metrics.js';
@@ -18,6 +19,8 @@ import { deleteBlob, postBlob, putBlob } from './write-blob.js';
 
 export interface HttpParts extends ExchangeParts {
   readonly store: BlobStore;
+  /** Asked about every request before its body is read. */
+  readonly gate: Gate;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -31,8 +34,6 @@ export interface HttpParts extends ExchangeParts {
 
 export interface HttpFace {
   readonly handler: RequestListener;
-  /** Whether a path is one of REST's, so that its handler decides if a body may come. */
-  owns(url: string): boolean;
   /** Answers any request with an error, in the form of this face. */
   refuse(request: NodeRequest, response: NodeResponse, error: CairnError): void;
   /** Resolves when no handler is at work. */
@@ -43,10 +44,10 @@ export function httpFace(parts: HttpParts): HttpFace {
   const router = new Router([...routes(parts), ...(parts.apiRoutes ?? [])]);
   const underWay = new Set<Promise<void>>();
 
-  function run(exchange: Exchange, { name, handle }: Found): void {
+  function run(exchange: Exchange, { name, handle }: Pick<Found, 'name' | 'handle'>): void {
     const started = parts.clock.monotonic();
     const id = parts.nextCallId();
-    const peer = peerName(exchange.request.socket);
+    const { peer } = connectionOfRequest(exchange.request);
     const handled = (async () => handle(exchange))().catch((error: unknown) => exchange.answerError(error));
     const call = Promise.all([handled, exchange.whenClosed]).then(() => {
       underWay.delete(call);
@@ -59,10 +60,18 @@ export function httpFace(parts: HttpParts): HttpFace {
   }
 
   return {
-    owns: (url) => router.has(url.split('?', 1)[0]!),
     handler(request, response) {
       const exchange = new Exchange(request, response, parts);
-      run(exchange, router.find(exchange.method, exchange.path));
+      const { name, need, handle } = router.find(exchange.method, exchange.path);
+      run(exchange, {
+        name,
+        async handle() {
+          const caller = { ...connectionOfRequest(request), authorization: exchange.header('authorization') };
+          const admitted = parts.gate.admit(caller, need);
+          if (admitted instanceof Promise) await admitted;
+          await handle(exchange);
+        },
+      });
     },
     refuse(request, response, error) {
       const exchange = new Exchange(request, response, parts);
@@ -80,33 +89,49 @@ function routes(parts: HttpParts): Route[] {
     {
       path: '/blobs/{hash}',
       methods: {
-        GET: (exchange, hash) => readBlob(parts, exchange, hash),
-        PUT: (exchange, hash) => putBlob(store, exchange, hash),
-        DELETE: (exchange, hash) => deleteBlob(store, exchange, hash),
+        GET: { need: 'read', handle: (exchange, hash) => readBlob(parts, exchange, hash) },
+        PUT: { need: 'write', handle: (exchange, hash) => putBlob(store, exchange, hash) },
+        DELETE: { need: 'delete', handle: (exchange, hash) => deleteBlob(store, exchange, hash) },
       },
     },
-    { path: '/blobs', methods: { POST: (exchange) => postBlob(store, exchange) } },
-    { path: '/trees/{tree}.tar', methods: { GET: (exchange, tree) => serveTreeArchive(parts, exchange, tree) } },
-    { path: '/trees/{tree}', methods: { GET: (exchange, tree) => serveTree(parts, exchange, tree, '') } },
+    { path: '/blobs', methods: { POST: { need: 'write', handle: (exchange) => postBlob(store, exchange) } } },
+    {
+      path: '/trees/{tree}.tar',
+      methods: { GET: { need: 'read', handle: (exchange, tree) => serveTreeArchive(parts, exchange, tree) } },
+    },
+    {
+      path: '/trees/{tree}',
+      methods: { GET: { need: 'read', handle: (exchange, tree) => serveTree(parts, exchange, tree, '') } },
+    },
     {
       path: '/trees/{tree}/{path...}',
-      methods: { GET: (exchange, tree, path) => serveTree(parts, exchange, tree, `/${path}`) },
+      methods: {
+        GET: { need: 'read', handle: (exchange, tree, path) => serveTree(parts, exchange, tree, `/${path}`) },
+      },
     },
     {
       path: '/healthz',
       methods: {
-        GET: (exchange) => {
-          const { status } = serving;
-          exchange.answerJson(status === 'serving' ? 200 : 503, { status }, { 'cache-control': 'no-store' });
+        // Load balancers have no accounts.
+        GET: {
+          need: 'public',
+          handle(exchange) {
+            const { status } = serving;
+            exchange.answerJson(status === 'serving' ? 200 : 503, { status }, { 'cache-control': 'no-store' });
+          },
         },
       },
     },
     {
       path: '/metrics',
       methods: {
-        GET: async (exchange) => {
-          const headers = { 'content-type': metrics.contentType, 'cache-control': 'no-store' };
-          exchange.answer(200, headers, Buffer.from(await metrics.render()));
+        // They tell how much is stored, and what is called how often.
+        GET: {
+          need: 'read',
+          async handle(exchange) {
+            const headers = { 'content-type': metrics.contentType, 'cache-control': 'no-store' };
+            exchange.answer(200, headers, Buffer.from(await metrics.render()));
+          },
         },
       },
     },

@@ -3,19 +3,27 @@
 // fits counts. HEAD goes where GET goes, and OPTIONS is answered from the table.
 
 import { CairnError } from '../../base/errors.js';
+import type { Need } from '../auth/principal.js';
 import type { Exchange } from './exchange.js';
 
 export type RouteHandler = (exchange: Exchange, ...parts: string[]) => Promise<void> | void;
 
+export interface RouteMethod {
+  /** What its callers must be allowed to do. */
+  readonly need: Need;
+  readonly handle: RouteHandler;
+}
+
 export interface Route {
   /** Such as `/blobs/{hash}`. Letters, digits, slashes and dots beside the names. */
   readonly path: string;
-  readonly methods: Readonly<Record<string, RouteHandler>>;
+  readonly methods: Readonly<Record<string, RouteMethod>>;
 }
 
 /** What a request was found to be. `name` is the same for all requests of a kind, for logs and metrics. */
 export interface Found {
   readonly name: string;
+  readonly need: Need;
   readonly handle: (exchange: Exchange) => Promise<void> | void;
 }
 
@@ -26,26 +34,20 @@ export class Router {
     this.#routes = routes.map((route) => ({ route, pattern: patternOf(route.path) }));
   }
 
-  /** Is there anything under this path? */
-  has(path: string): boolean {
-    return this.#match(path) !== undefined;
-  }
-
   find(method: string, path: string): Found {
     const match = this.#match(path);
-    if (match === undefined) return { name: 'other', handle: refuse('not_found', 'there is nothing here') };
+    if (match === undefined) return other(refuse('not_found', 'there is nothing here'));
     const { route, parts } = match;
-    const handler = route.methods[method === 'HEAD' ? 'GET' : method];
-    if (Object.hasOwn(route.methods, method === 'HEAD' ? 'GET' : method) && handler !== undefined) {
-      return { name: `${method} ${route.path}`, handle: (exchange) => handler(exchange, ...parts) };
+    const found = route.methods[method === 'HEAD' ? 'GET' : method];
+    if (Object.hasOwn(route.methods, method === 'HEAD' ? 'GET' : method) && found !== undefined) {
+      const { need, handle } = found;
+      return { name: `${method} ${route.path}`, need, handle: (exchange) => handle(exchange, ...parts) };
     }
     const allow = allowedMethods(route).join(', ');
-    if (method === 'OPTIONS') return { name: 'other', handle: (exchange) => exchange.answer(204, { allow }) };
-    return {
-      name: 'other',
-      handle: (exchange) =>
-        exchange.answerError(new CairnError('unimplemented', `${route.path} takes ${allow}`), { allow }, 405),
-    };
+    if (method === 'OPTIONS') return other((exchange) => exchange.answer(204, { allow }));
+    return other((exchange) =>
+      exchange.answerError(new CairnError('unimplemented', `${route.path} takes ${allow}`), { allow }, 405),
+    );
   }
 
   #match(path: string): { route: Route; parts: string[] } | undefined {
@@ -55,6 +57,11 @@ export class Router {
     }
     return undefined;
   }
+}
+
+/** What is not there, and which methods something takes, may be known to all. */
+function other(handle: Found['handle']): Found {
+  return { name: 'other', need: 'public', handle };
 }
 
 function patternOf(path: string): RegExp {

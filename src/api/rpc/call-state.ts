@@ -1,6 +1,8 @@
 // What is known of one call while it runs; the listener makes it, the interceptor fills in how the call ended.
 
-import { Code, type ContextKey, createContextKey } from '@connectrpc/connect';
+import { Code, type ConnectError, type ContextKey, createContextKey } from '@connectrpc/connect';
+import type { Caller } from '../auth/credentials.js';
+import { nobody, type Principal } from '../auth/principal.js';
 
 export interface CallState {
   readonly id: string;
@@ -8,12 +10,23 @@ export interface CallState {
   readonly method: string;
   /** `ok` or a Connect code's name, once it is known. */
   code: string | undefined;
+  /** Why the call was not let in, which ends it before anything of it is read. */
+  refusal?: ConnectError;
 }
 
 /** Undefined for calls that came without the listener, through an in-process router. */
 export const callStateKey: ContextKey<CallState | undefined> = createContextKey<CallState | undefined>(undefined, {
   description: 'state of the call',
 });
+
+/** Who calls, as the gate has found. */
+export const principalKey: ContextKey<Principal> = createContextKey<Principal>(nobody, { description: 'principal' });
+
+/** What the caller presented. */
+export const callerKey: ContextKey<Caller> = createContextKey<Caller>(
+  { authorization: undefined, address: '', certificateName: undefined },
+  { description: 'caller' },
+);
 
 /** `not_found` and so on, as the Connect protocol spells them. */
 export function codeName(code: Code): string {

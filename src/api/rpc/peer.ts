@@ -1,23 +1,21 @@
 // Who is at the two ends of a call's connection, as far as its socket tells.
 
-import type { Socket } from 'node:net';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import ipaddr from 'ipaddr.js';
 import type { SocketAddressSchema } from '../../gen/zako/v1/net/net_pb.js';
+import { type Connection, connectionOf } from '../auth/connection.js';
 import type { NodeRequest } from '../request-listener.js';
 import { nodeRequestKey, type SocketEndpoint } from './rpc-parts.js';
-
-/** `ip:port` of the caller, `[ip]:port` for IPv6; empty when it is gone. */
-export function peerName({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
-  if (remoteAddress === undefined || remotePort === undefined) return '';
-  const address = ipaddr.process(remoteAddress);
-  return address.kind() === 'ipv6' ? `[${address}]:${remotePort}` : `${address}:${remotePort}`;
-}
 
 /** The HTTP/2 session a request came on. */
 export function sessionOf(request: NodeRequest | undefined): object | undefined {
   return request !== undefined && 'stream' in request ? request.stream.session : undefined;
+}
+
+/** The connection a request came on. */
+export function connectionOfRequest(request: NodeRequest): Connection {
+  return connectionOf(sessionOf(request) ?? request.socket, request.socket);
 }
 
 /** Whether the caller's connection comes from this machine. A proxy on this machine looks the same. */

@@ -15,11 +15,17 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #windows: StreamWindows | undefined;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
+  #refusal: Error | undefined;
 
   constructor(request: NodeRequest, source: AsyncIterable<Uint8Array>, windows?: StreamWindows) {
     this.#request = request;
     this.#source = source;
     this.#windows = windows;
+  }
+
+  /** Nothing is to be read, not even by who asks for it: that fails with this error. */
+  refuse(error: Error): void {
+    this.#refusal = error;
   }
 
   /** Has no `return`: ending early leaves the rest where it is. */
@@ -28,6 +34,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 
   async #next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#refusal !== undefined) throw this.#refusal;
     this.#iterator ??= this.#source[Symbol.asyncIterator]();
     let step: IteratorResult<Uint8Array>;
     try {
@@ -48,6 +55,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 
   /** Throws the rest away; calls `giveUp` when it has not ended after so many milliseconds. */
   async drain(clock: Clock, milliseconds: number, giveUp: () => void): Promise<void> {
+    this.#refusal = undefined;
     // A body that nobody began to read is thrown away by Node.
     if (this.#iterator === undefined || this.#ended) return;
     let expired = false;

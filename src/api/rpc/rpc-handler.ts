@@ -9,15 +9,18 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import { limits } from '../../base/limits.js';
+import { needOfMethod } from '../auth/method-needs.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
+import { refusalOf } from './call-ending.js';
 import { callInterceptor } from './call-interceptor.js';
 import { callRecorder } from './call-recorder.js';
-import { type CallState, callStateKey } from './call-state.js';
+import { type CallState, callerKey, callStateKey, principalKey } from './call-state.js';
 import type { Lane } from './lane/lane.js';
-import { peerName } from './peer.js';
+import { connectionOfRequest, sessionOf } from './peer.js';
 import { RequestBody } from './request-body.js';
 import { type CallRecord, nodeRequestKey, type RpcParts } from './rpc-parts.js';
 import { rpcRoutes } from './rpc-routes.js';
+import { admitCall } from './token-admission.js';
 
 /** Larger than any answer: blobs hardly shrink, and digests not at all. */
 const compressNothing = 0xffff_ffff;
@@ -35,6 +38,7 @@ export function rpcHandler(parts: RpcParts, fallback: RequestListener, lane?: La
   });
   rpcRoutes(parts)(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  for (const path of handlers.keys()) needOfMethod(path.slice(1));
   return (request, response) => {
     const handler = handlers.get(request.url?.split('?', 1)[0] ?? '');
     if (handler === undefined) fallback(request, response);
@@ -50,9 +54,9 @@ async function answer(
   response: NodeResponse,
 ): Promise<void> {
   const call: CallState = { id: parts.nextCallId(), method: handler.requestPath.slice(1), code: undefined };
+  const values = createContextValues().set(nodeRequestKey, request).set(callStateKey, call);
   let received: UniversalServerRequest;
   try {
-    const values = createContextValues().set(nodeRequestKey, request).set(callStateKey, call);
     received = universalRequestFromNodeRequest(request, response, undefined, values);
   } catch {
     // No Host, or one that no URL can have.
@@ -60,13 +64,24 @@ async function answer(
     response.end();
     return;
   }
+  const connection = connectionOfRequest(request);
   const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>, parts.windows);
   let bytesOut = 0;
-  const record = callRecorder(parts, call, { peer: peerName(request.socket), protocol: protocolOf(request) });
+  const record = callRecorder(parts, call, { peer: connection.peer, protocol: protocolOf(request) });
   response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));
   // A response of HTTP/2 calls itself finished only when its stream is closed, which waits for the rest to be read.
   const outlet = 'stream' in response ? response.stream : response;
   outlet.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));
+  try {
+    const caller = { ...connection, authorization: request.headers.authorization };
+    values.set(callerKey, caller);
+    const admitted = admitCall(parts, call.method, received.header, caller, sessionOf(request));
+    values.set(principalKey, admitted instanceof Promise ? await admitted : admitted);
+    if (request.headers.expect !== undefined) response.writeContinue();
+  } catch (error) {
+    call.refusal = refusalOf(parts, call, error, received.signal);
+    body.refuse(call.refusal);
+  }
   try {
     const answered = await handler({ ...received, body });
     const counted = answered.body && counting(answered.body, (bytes) => (bytesOut += bytes));

@@ -5,10 +5,13 @@ import { createContextKey } from '@connectrpc/connect';
 import type { BlobStore } from '../../base/blob-store.js';
 import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
+import type { Gate } from '../auth/gate.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
+import type { AccountServiceParts } from './account-service.js';
 import type { ServingState } from './serving-state.js';
+import type { TokenHolders } from './token-holders.js';
 import type { TransportTokens } from './transport-tokens.js';
 
 /** An address as people write it: an IPv4 or IPv6 literal and a port. */
@@ -37,7 +40,12 @@ export interface RpcParts {
   readonly store: BlobStore;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Asked about every call before its body is read. */
+  readonly gate: Gate;
+  /** What AccountService works on; undefined where there are no accounts to be kept. */
+  readonly accounts?: Pick<AccountServiceParts, 'accounts' | 'signIn'> | undefined;
   readonly tokens: TransportTokens;
+  readonly tokenHolders: TokenHolders;
   /** `required`: Transport calls without a good token are refused. `optional`: unknown tokens are ignored and counted. */
   readonly transportTokens: 'optional' | 'required';
   /** Flipped when the server drains. */

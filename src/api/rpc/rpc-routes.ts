@@ -1,6 +1,7 @@
 // Which services there are. The one place that knows them all.
 
 import type { ConnectRouter } from '@connectrpc/connect';
+import { AccountService } from '../../gen/cairn/v1/account_service_pb.js';
 import { BlobService } from '../../gen/cairn/v1/blob_service_pb.js';
 import { TreeService } from '../../gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
@@ -8,6 +9,7 @@ import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.js'
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.js';
 import { ContentAddressableStorage } from '../../gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../gen/zako/v1/transport/transport_pb.js';
+import { accountService } from './account-service.js';
 import { blobService } from './blob-service.js';
 import { casService } from './cas-service.js';
 import { DescriptorCatalog } from './descriptor-catalog.js';
@@ -22,6 +24,7 @@ const services = [
   Transport,
   BlobService,
   TreeService,
+  AccountService,
   Health,
   ServerReflection,
   ServerReflectionAlpha,
@@ -31,6 +34,9 @@ export function rpcRoutes(parts: RpcParts): (router: ConnectRouter) => void {
   const catalog = new DescriptorCatalog(services);
   const { serviceNames } = catalog;
   return (router) => {
+    if (parts.accounts !== undefined) {
+      router.service(AccountService, accountService({ ...parts.accounts, clock: parts.clock }));
+    }
     router
       .service(ContentAddressableStorage, casService(parts))
       .service(Transport, transportService(parts))

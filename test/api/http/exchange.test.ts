@@ -3,6 +3,7 @@
 import { connect as http2Connect } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openGate } from '../../../src/api/auth/gate.js';
 import type { Call } from '../../../src/api/call-log.js';
 import { httpFace } from '../../../src/api/http/http-handler.js';
 import { createMetrics } from '../../../src/api/http/metrics.js';
@@ -30,6 +31,7 @@ beforeEach(async () => {
   calls = ours;
   const face = httpFace({
     store,
+    gate: openGate,
     ...streamMemory({ clock: fastClock }),
     random: systemRandom,
     logger: { error: () => {}, warn: () => {} },

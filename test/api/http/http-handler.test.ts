@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openGate } from '../../../src/api/auth/gate.js';
 import type { Call } from '../../../src/api/call-log.js';
 import { httpFace } from '../../../src/api/http/http-handler.js';
 import { createMetrics } from '../../../src/api/http/metrics.js';
@@ -28,6 +29,7 @@ beforeEach(async () => {
   const metrics = createMetrics({ usage: () => store.usage(), connections: () => 3, ignoredTokens: () => 2 });
   const face = httpFace({
     store,
+    gate: openGate,
     ...streamMemory(),
     random: systemRandom,
     logger: { error: (fields) => errors.push(fields), warn: () => {} },

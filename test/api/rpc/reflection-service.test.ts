@@ -32,6 +32,7 @@ describe.each([
   it('lists every service, itself included', async () => {
     const answer = await ask({ case: 'listServices', value: '*' });
     expect(answer.case === 'listServicesResponse' && answer.value.service.map(({ name }) => name)).toEqual([
+      'cairn.v1.AccountService',
       'cairn.v1.BlobService',
       'cairn.v1.TreeService',
       'grpc.health.v1.Health',

@@ -4,11 +4,13 @@
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net';
+import { openGate } from '../../../src/api/auth/gate.js';
 import type { RequestListener } from '../../../src/api/request-listener.js';
 import { Lane } from '../../../src/api/rpc/lane/lane.js';
 import { rpcHandler } from '../../../src/api/rpc/rpc-handler.js';
 import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
+import { TokenHolders } from '../../../src/api/rpc/token-holders.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
 import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
 import { StreamWindows } from '../../../src/api/stream-windows.js';
@@ -45,6 +47,8 @@ export function testParts(given: Partial<RpcParts> = {}): {
     store: new MemoryStore(),
     logger: { error: (fields) => void errors.push(fields), warn: () => {} },
     clock: systemClock,
+    gate: openGate,
+    tokenHolders: new TokenHolders(),
     tokens: new TransportTokens({ clock: systemClock, random: systemRandom, nodeId: 7 }),
     transportTokens: 'optional',
     serving: new ServingState(),

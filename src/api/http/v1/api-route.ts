@@ -3,6 +3,7 @@
 
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { CairnError } from '../../../base/errors.js';
+import type { Need } from '../../auth/principal.js';
 import type { Exchange } from '../exchange.js';
 import type { Route } from '../router.js';
 import { readJson } from './json-body.js';
@@ -20,6 +21,8 @@ interface RouteHead {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly summary: string;
+  /** What its callers must be allowed to do. */
+  readonly need: Need;
 }
 
 /** What the request and the answer are made of, as far as it is not JSON. */
@@ -65,7 +68,10 @@ export function routerRows(routes: readonly ApiRoute[]): Route[] {
   for (const route of routes) {
     const row = rows.get(route.path) ?? { path: route.path, methods: {} };
     rows.set(route.path, row);
-    row.methods[route.method] = (exchange, ...parts) => answer(route, exchange, parts);
+    row.methods[route.method] = {
+      need: route.need,
+      handle: (exchange, ...parts) => answer(route, exchange, parts),
+    };
   }
   return [...rows.values()];
 }

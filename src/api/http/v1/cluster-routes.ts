@@ -109,6 +109,7 @@ function statusRoutes({ cluster, kv, version, countFiles }: ClusterRoutesParts):
     apiRoute({
       method: 'GET',
       path: '/api/v1/cluster/status',
+      need: 'read',
       summary: 'The whole cluster in numbers',
       data: clusterStatus,
       async handle() {
@@ -119,6 +120,7 @@ function statusRoutes({ cluster, kv, version, countFiles }: ClusterRoutesParts):
     apiRoute({
       method: 'GET',
       path: '/api/v1/raft/status',
+      need: 'read',
       summary: 'Consensus as this node sees it; alone it leads itself',
       data: raftStatus,
       async handle() {
@@ -147,6 +149,7 @@ function nodeRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method,
       path: '/api/v1/nodes/{node_id}/maintenance',
+      need: 'admin',
       summary,
       data: node,
       handle: async ({ path }) => nodeData(await cluster.setMaintenance(path('node_id'), method === 'POST')),
@@ -156,6 +159,7 @@ function nodeRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method: 'GET',
       path: '/api/v1/nodes',
+      need: 'read',
       summary: 'The nodes, by name',
       query: Type.Object({
         ...pageQuery,
@@ -183,6 +187,7 @@ function workRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method: 'POST',
       path: '/api/v1/recovery/start',
+      need: 'admin',
       summary: 'Check the copies of chunks, and mend what can be mended',
       body: Type.Object({
         chunk_ids: Type.Array(Type.String(), { minItems: 1, maxItems: limits.recoveryChunksCountMax }),
@@ -196,6 +201,7 @@ function workRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method: 'GET',
       path: '/api/v1/recovery/{task_id}',
+      need: 'read',
       summary: 'How far a recovery task is',
       data: recoveryTask,
       handle: ({ path }) => recoveryData(cluster.recoveryTask(path('task_id'))),
@@ -203,6 +209,7 @@ function workRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method: 'POST',
       path: '/api/v1/rebalance/start',
+      need: 'admin',
       summary: 'Move chunks until all nodes are equally full',
       body: Type.Object({
         strategy: oneOf(rebalanceStrategies),
@@ -216,6 +223,7 @@ function workRoutes(cluster: Cluster): ApiRoute[] {
     apiRoute({
       method: 'GET',
       path: '/api/v1/rebalance/status',
+      need: 'read',
       summary: 'How far rebalancing is',
       data: rebalance,
       handle: () => rebalanceData(cluster.rebalanceInfo()),

@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
+import type { Connection } from '../../auth/connection.js';
 import type { StreamWindows } from '../../stream-windows.js';
 import type { AnswerEnd } from './protocols.js';
 
@@ -13,7 +14,7 @@ export interface Exchange {
   readonly sink: Pick<Writable, 'write' | 'cork' | 'uncork' | 'on' | 'once'>;
   /** The HTTP/2 session it came on. */
   readonly session: object | undefined;
-  readonly peer: string;
+  readonly connection: Connection;
   /** Nobody is there any more to be answered. */
   readonly isGone: boolean;
   /** Whether a request that seems complete was in truth cut off. */

@@ -1,13 +1,13 @@
 // A call over HTTP/1.1: gRPC-Web and Connect, which end inside the body and need no trailers.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { peerName } from '../peer.js';
+import { type Connection, connectionOf } from '../../auth/connection.js';
 import type { Exchange } from './exchange.js';
 import type { AnswerEnd } from './protocols.js';
 
 export class Http1Exchange implements Exchange {
   readonly session = undefined;
-  readonly peer: string;
+  readonly connection: Connection;
   readonly headers: IncomingHttpHeaders;
 
   constructor(
@@ -15,7 +15,7 @@ export class Http1Exchange implements Exchange {
     readonly sink: ServerResponse,
   ) {
     this.headers = source.headers;
-    this.peer = peerName(source.socket);
+    this.connection = connectionOf(source.socket, source.socket);
     // Told again by the close that follows.
     sink.on('error', () => {});
     source.on('error', () => {});

@@ -2,30 +2,17 @@
 // a small call itself.
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { type Connection, connectionOf } from '../../auth/connection.js';
 import type { StreamWindows } from '../../stream-windows.js';
-import { peerName } from '../peer.js';
 import type { Exchange } from './exchange.js';
 import type { AnswerEnd } from './protocols.js';
-
-/** Names of peers by their session: asking the socket for them is slow. */
-const peers = new WeakMap<ServerHttp2Session, string>();
-
-function peerOf(session: ServerHttp2Session | undefined): string {
-  if (session === undefined || session.destroyed) return '';
-  let name = peers.get(session);
-  if (name === undefined) {
-    name = peerName(session.socket);
-    peers.set(session, name);
-  }
-  return name;
-}
 
 const withTrailers = { waitForTrailers: true };
 const withoutTrailers = { waitForTrailers: false };
 
 export class Http2Exchange implements Exchange {
   readonly session: ServerHttp2Session | undefined;
-  readonly peer: string;
+  readonly connection: Connection;
 
   constructor(
     readonly sink: ServerHttp2Stream,
@@ -33,7 +20,7 @@ export class Http2Exchange implements Exchange {
     readonly extraHeaders: Readonly<Record<string, string>>,
   ) {
     this.session = sink.session as ServerHttp2Session | undefined;
-    this.peer = peerOf(this.session);
+    this.connection = connectionOf(this.session, this.session?.destroyed === true ? undefined : this.session?.socket);
     // Whoever reset the stream knows why; here it is the same as going away.
     sink.on('error', () => {});
   }

@@ -31,7 +31,7 @@ export class LaneCall implements CallSignal {
     this.#protocol = protocol;
     this.#state = { id: parts.nextCallId(), method, code: undefined };
     this.envelopes = new RequestEnvelopes(exchange);
-    const record = callRecorder(parts, this.#state, { peer: exchange.peer, protocol: protocol.name });
+    const record = callRecorder(parts, this.#state, { peer: exchange.connection.peer, protocol: protocol.name });
     exchange.onClose(() => {
       closed();
       this.envelopes.close();

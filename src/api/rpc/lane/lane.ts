@@ -12,7 +12,7 @@ import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { isHost } from '../../authority.js';
 import type { NodeRequest, NodeResponse } from '../../request-listener.js';
 import type { RpcParts } from '../rpc-parts.js';
-import { admitByToken } from '../token-admission.js';
+import { admitCall } from '../token-admission.js';
 import type { Exchange } from './exchange.js';
 import { Http1Exchange } from './http1-exchange.js';
 import { Http2Exchange } from './http2-exchange.js';
@@ -29,20 +29,17 @@ interface LaneMethod {
   /** `package.Service/Method`. */
   readonly name: string;
   readonly serve: Serve;
-  /** Let in by transport tokens. */
-  readonly needsToken: boolean;
   /** Answers while it is still being asked, which HTTP/1.1 cannot carry. */
   readonly needsHttp2: boolean;
 }
 
 const methods: ReadonlyMap<string, LaneMethod> = new Map(
   [
-    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsToken: true, needsHttp2: false },
-    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsToken: true, needsHttp2: false },
+    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsHttp2: false },
+    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsHttp2: false },
     {
       name: `${ContentAddressableStorage.typeName}/NegotiateBlobs`,
       serve: laneNegotiate,
-      needsToken: false,
       needsHttp2: true,
     },
   ].map((method) => [`/${method.name}`, method]),
@@ -91,6 +88,7 @@ export class Lane {
     const method = methods.get(request.url ?? '');
     if (method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
     if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
+    if (request.headers.expect !== undefined) return false;
     this.#answer(request.url!, protocol, () => new Http1Exchange(request, response));
     return true;
   }
@@ -124,10 +122,13 @@ export class Lane {
     exchange: Exchange,
     protocol: LaneProtocol,
     timeoutError: ConnectError | undefined,
-    { serve, needsToken }: LaneMethod,
+    { name, serve }: LaneMethod,
   ): Promise<void> {
     try {
-      if (needsToken) admitByToken(this.#parts, { get: (name) => header(exchange, name) }, exchange.session);
+      const caller = { ...exchange.connection, authorization: exchange.headers.authorization };
+      const headers = { get: (key: string) => header(exchange, key) };
+      const admitted = admitCall(this.#parts, name, headers, caller, exchange.session);
+      if (admitted instanceof Promise) await admitted;
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
       call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression)));

@@ -12,6 +12,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'GET',
     path: '/api/pages',
+    need: 'read',
     summary: 'the page asked for',
     query: Type.Object({
       ...pageQuery,
@@ -23,6 +24,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'POST',
     path: '/api/sums',
+    need: 'read',
     summary: 'a sum',
     body: Type.Object({ numbers: Type.Array(Type.Integer(), { maxItems: 1000 }) }),
     data: Type.Integer(),
@@ -31,6 +33,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'DELETE',
     path: '/api/things/{thing_id}/parts/{part}',
+    need: 'read',
     summary: 'nothing',
     handle: ({ path }) => {
       if (path('thing_id') !== 'a/b') throw new CairnError('not_found', path('part'));
@@ -39,6 +42,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'GET',
     path: '/api/fault',
+    need: 'read',
     summary: 'fails',
     handle: () => {
       throw new Error('secret');

@@ -17,6 +17,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'POST',
     path: '/api/all',
+    need: 'read',
     summary: 'names and contents of all files',
     async handle({ exchange }) {
       const files: [string, string, string][] = [];
@@ -31,6 +32,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'POST',
     path: '/api/names',
+    need: 'read',
     summary: 'names of all files, contents passed over',
     async handle({ exchange }) {
       const names: string[] = [];
@@ -41,6 +43,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'POST',
     path: '/api/one',
+    need: 'read',
     summary: 'length of the only file',
     async handle({ exchange }) {
       const { body } = await readOnlyFilePart(exchange, 'file');
@@ -56,6 +59,7 @@ const routes: readonly ApiRoute[] = [
   apiRoute({
     method: 'POST',
     path: '/api/none',
+    need: 'read',
     summary: 'reads nothing of the file',
     async handle({ exchange }) {
       const { fileName } = await readOnlyFilePart(exchange, 'file');

@@ -1,0 +1,147 @@
+// All that a server knows about its accounts, put together over the metadata. It follows the changes that others make, so that
+// what is taken away is gone at once everywhere. The metadata is somebody else's to close, after this.
+
+import { type Clock, sleep } from '../../base/clock.js';
+import { limits } from '../../base/limits.js';
+import type { Random } from '../../base/random.js';
+import { absent, prefixRange } from '../../meta/keys.js';
+import type { KvStore } from '../../meta/kv.js';
+import type { Logger } from '../logger.js';
+import { AccountBook } from './account-book.js';
+import {
+  accountOfKey,
+  accountPrefix,
+  authPrefix,
+  decodeRecord,
+  encodeRecord,
+  keyRecord,
+  signingKeyKey,
+} from './account-records.js';
+import { Authenticator } from './authenticator.js';
+import { FailedLogins } from './failed-logins.js';
+import { createGate, type Gate } from './gate.js';
+import { LoginBook } from './login-book.js';
+import { type CheckPassword, passwordCheck } from './password-check.js';
+import { type PasswordCost, PasswordHasher } from './password-hasher.js';
+import { SignedTokens } from './signed-tokens.js';
+
+export interface AccountsParts {
+  readonly kv: KvStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly passwordCost: PasswordCost;
+}
+
+export interface Accounts {
+  readonly gate: Gate;
+  readonly book: AccountBook;
+  readonly logins: LoginBook;
+  readonly hasher: PasswordHasher;
+  readonly failures: FailedLogins;
+  readonly signed: SignedTokens;
+  readonly authenticator: Authenticator;
+  readonly checkPassword: CheckPassword;
+  /** Whether there are any: then every call needs credentials. */
+  exist(): boolean;
+  /** Stops following. Resolves when nothing reads the metadata any more. */
+  close(): Promise<void>;
+}
+
+/** Makes the signing key when there is none. Fails as the metadata does. */
+export async function openAccounts({ kv, clock, random, logger, passwordCost }: AccountsParts): Promise<Accounts> {
+  const signed = new SignedTokens({ key: await signingKey(kv, random), clock });
+  let exist = false;
+  const onChange = (name: string) => authenticator.forget(name);
+  const book = new AccountBook({
+    kv,
+    clock,
+    random,
+    onChange(name) {
+      // Whatever it was, there are some: the last account goes only where no server runs.
+      exist = true;
+      onChange(name);
+    },
+  });
+  const logins = new LoginBook({ kv, clock, random, onChange });
+  const hasher = new PasswordHasher({ random, cost: passwordCost });
+  const failures = new FailedLogins(clock);
+  const checkPassword = passwordCheck({ book, hasher, failures });
+  const authenticator: Authenticator = new Authenticator({ book, logins, signed, checkPassword, clock, random });
+  exist = !(await book.isEmpty());
+
+  const stopping = new AbortController();
+  const following = follow(kv, clock, logger, stopping.signal, {
+    beginning(found) {
+      exist ||= found;
+      authenticator.setFollowing(true);
+    },
+    changed(name) {
+      exist = true;
+      authenticator.forget(name);
+    },
+    lost: () => authenticator.setFollowing(false),
+  });
+  return {
+    gate: createGate({ authenticator, isClosed: () => exist }),
+    book,
+    logins,
+    hasher,
+    failures,
+    signed,
+    authenticator,
+    checkPassword,
+    exist: () => exist,
+    async close() {
+      stopping.abort();
+      await following;
+    },
+  };
+}
+
+interface Follower {
+  /** From here on every change is told; whether there are accounts now. */
+  beginning(found: boolean): void;
+  changed(name: string): void;
+  lost(): void;
+}
+
+/** Until the signal. Never rejects. */
+async function follow(
+  kv: KvStore,
+  clock: Clock,
+  logger: Logger,
+  signal: AbortSignal,
+  follower: Follower,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const { items, revision } = await kv.range(prefixRange(accountPrefix), { limit: 1, keysOnly: true });
+      follower.beginning(items.length > 0);
+      for await (const { events } of kv.watch(prefixRange(authPrefix), { from: revision + 1, signal })) {
+        for (const event of events) {
+          const name = accountOfKey(event.kind === 'put' ? event.item.key : event.key);
+          if (name !== undefined) follower.changed(name);
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error }, 'changes of accounts cannot be followed: trying again');
+    }
+    follower.lost();
+    if (!signal.aborted) await Promise.race([sleep(clock, limits.accountWatchRetryMilliseconds), aborted(signal)]);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+async function signingKey(kv: KvStore, random: Random): Promise<Uint8Array> {
+  const stored = await kv.get(signingKeyKey);
+  if (stored !== undefined) return Buffer.from(decodeRecord(keyRecord, stored.value).key, 'base64');
+  const key = Buffer.from(random.bytes(32)).toString('base64');
+  const value = encodeRecord(keyRecord, { version: 1, key });
+  await kv.txn({ compares: [absent(signingKeyKey)], success: [{ kind: 'put', key: signingKeyKey, value }] });
+  // Another node may have been first.
+  return signingKey(kv, random);
+}

@@ -1,0 +1,84 @@
+// Holds up who guesses passwords: failures are counted by account name and by address, each in a bucket that fills up
+// again with time. An attempt takes its place before the password is looked at, so a thousand at once are no way around, and
+// gives it back when it was right. The memory is bounded: buckets that are full again are forgotten, then the oldest.
+
+import ipaddr from 'ipaddr.js';
+import type { Clock } from '../../base/clock.js';
+import { CairnError } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
+
+/** An attempt under way. */
+export interface LoginAttempt {
+  succeeded(): void;
+}
+
+interface Bucket {
+  left: number;
+  at: number;
+}
+
+class Buckets {
+  /** The longest unused first. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(
+    private readonly failuresCountMax: number,
+    private readonly refillMilliseconds: number,
+  ) {}
+
+  /** What is left for this key now. */
+  left(key: string, now: number): number {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return this.failuresCountMax;
+    return Math.min(this.failuresCountMax, bucket.left + (now - bucket.at) / this.refillMilliseconds);
+  }
+
+  add(key: string, now: number, count: number): void {
+    const left = Math.min(this.failuresCountMax, this.left(key, now) + count);
+    this.#buckets.delete(key);
+    if (left === this.failuresCountMax) return;
+    if (this.#buckets.size >= limits.failedLoginsRememberedCountMax) this.#forgetOne(now);
+    this.#buckets.set(key, { left, at: now });
+  }
+
+  #forgetOne(now: number): void {
+    const [oldest] = this.#buckets.keys();
+    for (const key of this.#buckets.keys()) {
+      if (this.left(key, now) < this.failuresCountMax) break;
+      this.#buckets.delete(key);
+    }
+    this.#buckets.delete(oldest!);
+  }
+}
+
+export class FailedLogins {
+  readonly #byName = new Buckets(limits.failedLoginsByNameCountMax, limits.failedLoginByNameMilliseconds);
+  readonly #byAddress = new Buckets(limits.failedLoginsByAddressCountMax, limits.failedLoginByAddressMilliseconds);
+
+  constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+
+  /** `overloaded` when this name, or this address, has failed too often of late. An attempt has failed until it says otherwise. */
+  attempt(name: string, address: string): LoginAttempt {
+    const now = this.clock.monotonic();
+    const from = addressKey(address);
+    if (this.#byName.left(name, now) < 1 || this.#byAddress.left(from, now) < 1) {
+      throw new CairnError('overloaded', 'too many failed logins: try again later');
+    }
+    this.#byName.add(name, now, -1);
+    this.#byAddress.add(from, now, -1);
+    return {
+      succeeded: () => {
+        const later = this.clock.monotonic();
+        this.#byName.add(name, later, 1);
+        this.#byAddress.add(from, later, 1);
+      },
+    };
+  }
+}
+
+/** A home or a machine has a whole /64 of IPv6 to itself. */
+function addressKey(address: string): string {
+  if (!ipaddr.isValid(address)) return '';
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === 'ipv6' ? parsed.toNormalizedString().split(':').slice(0, 4).join(':') : parsed.toString();
+}
