@@ -1,11 +1,9 @@
 // The commands a person types. Each has a file of its own; here they are put together.
 
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { version } from '../server/version.js';
 import { addSharedOptions } from './command-context.js';
 import { exitCodes, exitCodesHelp } from './exit-codes.js';
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 /** In the order of the help. Only the one that is asked for is loaded: loading all takes longer than most run. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {

@@ -38,6 +38,7 @@ export function addServeCommand(program: Command): void {
     'memory',
   ]);
   option('--advertise <ip:port>', 'where clients are sent for blobs (default: where they came in)', parseEndpoint);
+  command.option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`);
   repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);
   repeated('--allow-host <name>', 'answer to this Host on loopback too, as behind a proxy; repeatable', (text) => text);
   command.option('--insecure', 'serve addresses other than loopback to everybody who can reach them');

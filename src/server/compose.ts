@@ -17,16 +17,16 @@ import { ServingState } from '../api/rpc/serving-state.js';
 import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import { StreamWindows } from '../api/stream-windows.js';
-import type { BlobStore } from '../base/blob-store.js';
 import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { MeteredStore } from '../cas/metered-store.js';
+import { composeFiles } from './compose-files.js';
 import type { ListenAddress, ServerConfig } from './config.js';
 import { openDataDirectory } from './data-directory.js';
 import type { createLogger } from './logger.js';
-import { type OpenedMetadata, openMetadata } from './open-metadata.js';
+import { openMetadata } from './open-metadata.js';
 
 export interface ComposeParts {
   readonly config: ServerConfig;
@@ -35,20 +35,23 @@ export interface ComposeParts {
   readonly random: Random;
   /** Connections open now, on all ports. */
   connections(): number;
+  /** `HOST:PORT` of the first listener, once there is one. */
+  address(): string;
 }
 
 export interface Composition {
-  readonly store: BlobStore;
-  readonly metadata: OpenedMetadata;
   readonly serving: ServingState;
   readonly http: HttpFace;
   /** Ends calls that are still under way when a drain is over. */
   readonly shutdown: AbortController;
+  /** Closes the store and all that stands on it. */
+  close(): Promise<void>;
   /** Answers every request that comes in on one address. */
   listenersFor(address: ListenAddress): RequestListeners;
 }
 
-export async function compose({ config, logger, clock, random, connections }: ComposeParts): Promise<Composition> {
+export async function compose(parts: ComposeParts): Promise<Composition> {
+  const { config, logger, clock, random, connections, address } = parts;
   const serving = new ServingState();
   const opened =
     config.store ??
@@ -63,7 +66,6 @@ export async function compose({ config, logger, clock, random, connections }: Co
     connections,
     ignoredTokens: () => tokens.ignoredCount,
   });
-  const store = new MeteredStore({ store: opened, clock, observe: metrics.observeStore });
 
   const shutdown = new AbortController();
   // Every call listens for the end of all.
@@ -73,8 +75,31 @@ export async function compose({ config, logger, clock, random, connections }: Co
 
   const budget = new ByteBudget(limits.streamBudgetBytes);
   const windows = new StreamWindows(budget);
+  const { store, cluster, apiRoutes } = await composeFiles({
+    config,
+    store: new MeteredStore({ store: opened, clock, observe: metrics.observeStore }),
+    kv: metadata.kv,
+    clock,
+    random,
+    budget,
+    address,
+    takesWrites: () => serving.status === 'serving',
+  });
   const gate = openGate;
-  const http = httpFace({ store, gate, clock, budget, windows, random, logger, metrics, serving, nextCallId, onCall });
+  const http = httpFace({
+    store,
+    gate,
+    clock,
+    budget,
+    windows,
+    random,
+    logger,
+    metrics,
+    apiRoutes,
+    serving,
+    nextCallId,
+    onCall,
+  });
   const rpcParts: RpcParts = {
     store,
     logger,
@@ -99,11 +124,13 @@ export async function compose({ config, logger, clock, random, connections }: Co
   const guard = loopbackGuard({ allowedHosts: config.allowedHosts, corsOrigins: config.corsOrigins });
 
   return {
-    store,
-    metadata,
     serving,
     http,
     shutdown,
+    async close() {
+      await cluster.close();
+      await metadata.close().finally(() => opened.close());
+    },
     listenersFor: ({ face, host }) =>
       createFront({
         guard: isLoopback(host) ? guard : undefined,

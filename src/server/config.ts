@@ -19,7 +19,7 @@ export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' |
 
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
-  /** Directory of the store; made when it is missing. */
+  /** Directory of the store and its metadata; made when it is missing. */
   readonly data: string;
   /** What this node is called among the nodes of its cluster. */
   readonly nodeId: string;

@@ -33,9 +33,10 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const logger = createLogger(config.logLevel);
   const ports: Port[] = [];
   const connections = () => ports.reduce((sum, port) => sum + port.connections(), 0);
-  const composition = await compose({ config, logger, clock, random: systemRandom, connections });
-
   const listeners: { face: Face; url: string }[] = [];
+  const address = () => listeners[0]?.url.replace(/^https?:\/\//, '') ?? '';
+  const composition = await compose({ config, logger, clock, random: systemRandom, connections, address });
+
   try {
     for (const address of config.listen) {
       const port = createPort({ ...composition.listenersFor(address), clock });
@@ -85,7 +86,7 @@ function urlOf(host: string, port: number): string {
 }
 
 async function stop(composition: Composition, ports: readonly Port[], clock: Clock, milliseconds: number) {
-  const { serving, shutdown, http, store, metadata } = composition;
+  const { serving, shutdown, http } = composition;
   serving.drain();
   let allClosed = false;
   for (const port of ports) port.drain();
@@ -104,5 +105,5 @@ async function stop(composition: Composition, ports: readonly Port[], clock: Clo
   for (const port of ports) port.destroy();
   await closed;
   await http.settled();
-  await metadata.close().finally(() => store.close());
+  await composition.close();
 }

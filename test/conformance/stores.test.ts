@@ -11,6 +11,7 @@ import { VerifyingStore } from '../../src/cas/verifying-store.js';
 import { CairnClient } from '../../src/client/cairn-client.js';
 import { openNodeTransport } from '../../src/client/node-transport.js';
 import { RemoteStore } from '../../src/client/remote-store.js';
+import { MaintenanceStore } from '../../src/cluster/maintenance-store.js';
 import { openStoreIn } from '../support/local-store.js';
 import { serve } from '../support/served.js';
 import { blobStoreSuite } from './blob-store.js';
@@ -59,6 +60,8 @@ function decorated(row: Row, name: string, decorate: (store: BlobStore) => BlobS
 const metered = (row: Row) =>
   decorated(row, 'MeteredStore', (store) => new MeteredStore({ store, clock: systemClock, observe: () => {} }));
 const verifying = (row: Row) => decorated(row, 'VerifyingStore', (store) => new VerifyingStore(store));
+const maintained = (row: Row) =>
+  decorated(row, 'MaintenanceStore', (store) => new MaintenanceStore(store, { refuseWrites: () => {} }));
 
 /** On the real disk, with the real index. */
 function local(durability: Durability): Row {
@@ -106,6 +109,6 @@ const remote: Row = {
 };
 
 const locals = [disk, local('memory'), metered(disk), verifying(disk)];
-const stores: Row[] = [memory, metered(memory), verifying(memory), ...locals, remote];
+const stores: Row[] = [memory, metered(memory), verifying(memory), maintained(memory), ...locals, remote];
 
 for (const { name, open, supports } of stores) blobStoreSuite(name, open, supports);

@@ -16,6 +16,7 @@ import {
   rebalanceStrategies,
   recoveryPriorities,
 } from '../../../cluster/cluster.js';
+import type { FileService } from '../../../file/file-service.js';
 import type { KvStore } from '../../../meta/kv.js';
 import { type ApiRoute, apiRoute } from './api-route.js';
 import { count, numberedPage, oneOf, pageData, pageQuery, time } from './schemas.js';
@@ -24,7 +25,7 @@ export interface ClusterRoutesParts {
   readonly cluster: Cluster;
   readonly kv: Pick<KvStore, 'status'>;
   readonly version: string;
-  countFiles(): Promise<number>;
+  readonly files: Pick<FileService, 'counts'>;
 }
 
 const clusterStatus = Type.Object(
@@ -104,7 +105,7 @@ export function clusterRoutes(parts: ClusterRoutesParts): ApiRoute[] {
   return [...statusRoutes(parts), ...nodeRoutes(parts.cluster), ...workRoutes(parts.cluster)];
 }
 
-function statusRoutes({ cluster, kv, version, countFiles }: ClusterRoutesParts): ApiRoute[] {
+function statusRoutes({ cluster, kv, version, files }: ClusterRoutesParts): ApiRoute[] {
   return [
     apiRoute({
       method: 'GET',
@@ -113,8 +114,8 @@ function statusRoutes({ cluster, kv, version, countFiles }: ClusterRoutesParts):
       summary: 'The whole cluster in numbers',
       data: clusterStatus,
       async handle() {
-        const [info, files] = await Promise.all([cluster.info(), countFiles()]);
-        return clusterData(info, files, version);
+        const [info, counts] = await Promise.all([cluster.info(), files.counts()]);
+        return clusterData(info, counts.files, version);
       },
     }),
     apiRoute({

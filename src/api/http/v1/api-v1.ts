@@ -1,0 +1,24 @@
+// All routes of the file API, which is that of the LumeoFS document, and the document that describes them to programs.
+
+import type { Route } from '../router.js';
+import { apiRoute, routerRows } from './api-route.js';
+import { type ClusterRoutesParts, clusterRoutes } from './cluster-routes.js';
+import { openApiDocument } from './openapi.js';
+
+export type ApiV1Parts = ClusterRoutesParts;
+
+export function apiV1Routes(parts: ApiV1Parts): Route[] {
+  const routes = [...clusterRoutes(parts)];
+  routes.push(
+    apiRoute({
+      method: 'GET',
+      path: '/api/v1/openapi.json',
+      need: 'public',
+      summary: 'This description',
+      gives: 'application/json',
+      handle: ({ exchange }) => exchange.answerJson(200, document),
+    }),
+  );
+  const document = openApiDocument(routes, parts.version);
+  return routerRows(routes);
+}

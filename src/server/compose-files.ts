@@ -1,0 +1,66 @@
+// What stands on the metadata: the cluster of this one machine, files, and the file API over both.
+
+import { statfs } from 'node:fs/promises';
+import { freemem } from 'node:os';
+import type { Route } from '../api/http/router.js';
+import { apiV1Routes } from '../api/http/v1/api-v1.js';
+import type { BlobStore } from '../base/blob-store.js';
+import type { ByteBudget } from '../base/byte-budget.js';
+import type { Clock } from '../base/clock.js';
+import type { Random } from '../base/random.js';
+import { defaultChunking } from '../chunk/chunking.js';
+import type { Cluster } from '../cluster/cluster.js';
+import { ensureClusterId } from '../cluster/cluster-id.js';
+import { Maintenance } from '../cluster/maintenance.js';
+import { MaintenanceStore } from '../cluster/maintenance-store.js';
+import { SingleNode } from '../cluster/single-node.js';
+import { FileService } from '../file/file-service.js';
+import type { KvStore } from '../meta/kv.js';
+import type { ServerConfig } from './config.js';
+import { version } from './version.js';
+
+export interface FilesParts {
+  readonly config: Pick<ServerConfig, 'data' | 'store'>;
+  readonly store: BlobStore;
+  readonly kv: KvStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly budget: ByteBudget;
+  /** `HOST:PORT` of the first listener, once there is one. */
+  address(): string;
+  takesWrites(): boolean;
+}
+
+export interface FilesComposition {
+  /** Takes nothing new while the node is in maintenance. */
+  readonly store: BlobStore;
+  readonly cluster: Cluster;
+  readonly files: FileService;
+  readonly apiRoutes: readonly Route[];
+}
+
+export async function composeFiles(parts: FilesParts): Promise<FilesComposition> {
+  const { config, kv, clock, random, budget, address, takesWrites } = parts;
+  const { nodeId } = await kv.status();
+  const maintenance = await Maintenance.open(kv, nodeId);
+  const store = new MaintenanceStore(parts.store, maintenance);
+  const cluster = new SingleNode({
+    clusterId: await ensureClusterId(kv, random),
+    nodeId,
+    store,
+    maintenance,
+    clock,
+    random,
+    address,
+    takesWrites,
+    freeBytes: async () => (config.store === undefined ? freeBytesOf(config.data) : freemem()),
+  });
+  const files = new FileService({ store, kv, clock, random, budget, chunking: defaultChunking });
+  return { store, cluster, files, apiRoutes: apiV1Routes({ cluster, kv, files, version }) };
+}
+
+/** What the system lets us write to the disk of a directory. */
+async function freeBytesOf(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
