@@ -3,11 +3,12 @@
 import type { ErrorCode } from '../base/errors.js';
 import type { CallRecord } from './rpc/rpc-parts.js';
 
-/** One finished call. Over REST `method` is the method and the route, `PUT /blobs/{hash}`, and `code` ours. */
-export type Call = CallRecord | HttpCall;
+/** One finished call. Over REST `method` is the method and the route, `PUT /blobs/{hash}`. */
+export type Call = CallRecord | OtherCall;
 
-export interface HttpCall extends Omit<CallRecord, 'protocol' | 'code'> {
-  readonly protocol: 'http';
+/** A call that is none of RPC's; `code` is ours. */
+export interface OtherCall extends Omit<CallRecord, 'protocol' | 'code'> {
+  readonly protocol: 'http' | 'lmof';
   readonly code: ErrorCode | 'ok';
 }
 

@@ -1,6 +1,7 @@
 // One plain-text port for every face. A connection's first bytes are collected until they tell which protocol it
 // speaks, are put back, and the socket is handed to an inner server that never listens itself:
 //   `PRI ` (the client preface, RFC 9113 section 3.4)  → HTTP/2
+//   `LMOF` (the magic of docs/LMOF.md)                 → LMOF, where it is spoken
 //   anything else                                      → HTTP/1.1
 // This file owns a socket until it is handed over, and knows all of them until they close.
 
@@ -12,12 +13,16 @@ import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 import type { RequestListeners } from './request-listener.js';
 import { dispatchStreams } from './stream-dispatch.js';
+import { lmofMagic } from './tcp/header.js';
+import type { LmofConnection } from './tcp/lmof-connection.js';
 
 export interface PortParts {
   /** Answers every request of both HTTP versions, also those that wait for `100 Continue` before they send a body. */
   readonly handler: RequestListeners['handler'];
   /** Asked first about every stream of HTTP/2. */
   readonly streams?: RequestListeners['streams'] | undefined;
+  /** Takes connections that begin like LMOF; undefined where it is not spoken. */
+  readonly lmof?: ((socket: Socket) => LmofConnection) | undefined;
   readonly clock: Clock;
   /** Time for the first bytes; by default the limit. */
   readonly firstBytesMilliseconds?: number | undefined;
@@ -36,15 +41,19 @@ export interface Port {
   destroy(): void;
 }
 
-type Protocol = 'http1' | 'http2';
+type Protocol = 'http1' | 'http2' | 'lmof';
 
-const http2Preface = Buffer.from('PRI ');
+/** Of one length. */
+const prefaces = [
+  { bytes: Buffer.from('PRI '), protocol: 'http2' },
+  { bytes: lmofMagic, protocol: 'lmof' },
+] as const;
 
-/** What the first bytes say, or undefined when they could still become either. */
+/** What the first bytes say, or undefined when they could still become something else. */
 function protocolOf(first: Buffer): Protocol | undefined {
-  const length = Math.min(first.length, http2Preface.length);
-  if (first.compare(http2Preface, 0, length, 0, length) !== 0) return 'http1';
-  return length === http2Preface.length ? 'http2' : undefined;
+  const preface = prefaces.find(({ bytes }) => first.subarray(0, bytes.length).equals(bytes.subarray(0, first.length)));
+  if (preface === undefined) return 'http1';
+  return first.length >= preface.bytes.length ? preface.protocol : undefined;
 }
 
 /** Collects first bytes, however they are cut, until the protocol is known; a socket that never tells is destroyed. */
@@ -115,6 +124,7 @@ export function createPort(parts: PortParts): Port {
   /** Those that have not told their protocol yet. */
   const strangers = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
+  const lmofConnections = new Set<LmofConnection>();
   let whenClosed: Promise<void> = Promise.resolve();
   let draining = false;
 
@@ -123,6 +133,12 @@ export function createPort(parts: PortParts): Port {
     session.on('close', () => sessions.delete(session));
     if (draining) session.close();
   });
+
+  const serveLmof = (connection: LmofConnection) => {
+    lmofConnections.add(connection);
+    void connection.run().finally(() => lmofConnections.delete(connection));
+    if (draining) connection.drain();
+  };
 
   const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     sockets.add(socket);
@@ -133,9 +149,12 @@ export function createPort(parts: PortParts): Port {
     });
     recognize(socket, parts.clock, parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax, (protocol) => {
       strangers.delete(socket);
+      if (protocol === 'lmof' && parts.lmof !== undefined) {
+        serveLmof(parts.lmof(socket));
+        return;
+      }
       // Node's HTTP/1.1 server deals with half-open connections by itself; an HTTP/2 session would never notice.
       if (protocol === 'http2') socket.allowHalfOpen = false;
-      // Another protocol finds its own server here.
       (protocol === 'http2' ? http2 : http1).emit('connection', socket);
     });
   });
@@ -165,6 +184,7 @@ export function createPort(parts: PortParts): Port {
       // Its callback complains that it never listened.
       http1.close(() => {});
       for (const session of sessions) session.close();
+      for (const connection of lmofConnections) connection.drain();
       for (const socket of strangers) socket.destroy();
     },
     closed: () => whenClosed,

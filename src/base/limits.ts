@@ -362,4 +362,18 @@ export const limits = {
   accountChangeAttemptsCountMax: 8,
   /** Wait before changes of accounts are followed again, after they could not be. */
   accountWatchRetryMilliseconds: 1000,
+  /** Body of an LMOF upload of version 1, in JSON and Base64, and the bytes of a file that an answer of it may carry. */
+  lmofJsonBytesMax: 32 * mib,
+  lmofJsonContentBytesMax: 16 * mib,
+  /** Every other body of LMOF, and what stands before the bytes of a file in version 2. */
+  lmofMetadataBytesMax: 64 * kib,
+  /** Bytes that all LMOF requests together hold. */
+  lmofHeldBytesMax: 256 * mib,
+  /** Requests of one LMOF connection under way; nothing more is read then. */
+  lmofRequestsCountMax: 32,
+  /** An LMOF connection that says nothing and waits for nothing. */
+  lmofIdleMillisecondsMax: 120_000,
+  /** A message that has begun moves so many bytes in so much time, or its connection is given up. */
+  lmofProgressBytesMin: 64 * kib,
+  lmofProgressMillisecondsMax: 60_000,
 } as const;

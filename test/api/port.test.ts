@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { connect as http2Connect } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createPort, type Port } from '../../src/api/port.js';
+import { createPort, type Port, type PortParts } from '../../src/api/port.js';
 import type { RequestListener } from '../../src/api/request-listener.js';
+import { LmofConnection } from '../../src/api/tcp/lmof-connection.js';
+import { ByteBudget } from '../../src/base/byte-budget.js';
 import { systemClock } from '../../src/base/clock.js';
 
 let port: Port | undefined;
@@ -21,8 +23,8 @@ const answerVersion: RequestListener = (request, response) => {
   response.end(`version ${request.httpVersionMajor}`);
 };
 
-async function open(handler: RequestListener = answerVersion, times = {}): Promise<void> {
-  port = createPort({ handler, clock: systemClock, ...times });
+async function open(handler: RequestListener = answerVersion, more: Partial<PortParts> = {}): Promise<void> {
+  port = createPort({ handler, clock: systemClock, ...more });
   ({ port: number } = await port.listen({ host: '127.0.0.1', port: 0 }));
 }
 
@@ -34,6 +36,18 @@ const http2Request = Buffer.concat([
   Buffer.from([0, 0, 14, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x41, 9]),
   Buffer.from('localhost'),
 ]);
+
+/** DELETE_REQUEST with the id 7 and an empty body. */
+const lmofRequest = Buffer.concat([Buffer.from('LMOF\0\x01\0\x05'), Buffer.alloc(15), Buffer.from([7])]);
+
+/** Answers every request, and ends when it drains. */
+const lmof = (socket: Socket) =>
+  new LmofConnection(socket, {
+    clock: systemClock,
+    budget: new ByteBudget(1000),
+    session: { admit: async () => {}, perform: async () => ({ action: 'DELETE', answer: {} }) },
+    onCall: () => {},
+  });
 
 /** Sends bytes in pieces that arrive one by one, and reads until the wanted text or the end. */
 async function converse(bytes: Buffer, pieceBytes: number, wanted: string): Promise<string> {
@@ -67,10 +81,16 @@ describe('first bytes', () => {
     { protocol: 'HTTP/2', bytes: http2Request, pieceBytes: 3, want: 'version 2' },
     { protocol: 'HTTP/2', bytes: http2Request, pieceBytes: 25, want: 'version 2' },
     { protocol: 'HTTP/2', bytes: http2Request, pieceBytes: 4096, want: 'version 2' },
+    { protocol: 'LMOF, where it is not spoken', bytes: lmofRequest, pieceBytes: 5, want: '400 Bad Request' },
     { protocol: 'neither', bytes: Buffer.from('\0\x01\x02 nonsense\r\n\r\n'), pieceBytes: 2, want: '400 Bad Request' },
   ])('$protocol in pieces of $pieceBytes bytes', async ({ bytes, pieceBytes, want }) => {
     await open();
     expect(await converse(bytes, pieceBytes, want)).toContain(want);
+  });
+
+  it.each([1, 3, 24])('LMOF in pieces of %i bytes', async (pieceBytes) => {
+    await open(answerVersion, { lmof });
+    expect(await converse(lmofRequest, pieceBytes, '"request_id":7')).toContain('DELETE_RESPONSE');
   });
 
   it('a connection that never tells its protocol is closed in time', async () => {
