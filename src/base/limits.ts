@@ -176,6 +176,20 @@ export const limits = {
   kvPageBytesMax: 4 * mib,
   /** Time for which earlier revisions of the metadata can be read, at least; up to twice as long. */
   kvHistoryMilliseconds: 600_000,
+  /** How long etcd may owe the answer to a ping; asked as often as any server, since etcd minds more than one in 5 s. */
+  etcdPingMillisecondsMax: 4000,
+  /** One attempt of a call to etcd, which gives up by itself after 7 s, and all attempts of a call together. */
+  etcdAttemptMillisecondsMax: 8000,
+  etcdCallMillisecondsMax: 20_000,
+  /** Waits between attempts; they double. */
+  etcdRetryMillisecondsMin: 20,
+  etcdRetryMillisecondsMax: 1000,
+  /** A question about a member's status, which others wait for. */
+  etcdStatusMillisecondsMax: 2000,
+  /** Largest page taken from etcd, which knows no limit of its own: room for `kvPageBytesMax`; larger ones are asked in parts. */
+  etcdPageBytesMax: 8 * mib,
+  /** Largest answer to a transaction: as many full pages as it can have ranges. */
+  etcdAnswerBytesMax: 704 * mib,
   /** Values read at once, each as large as a transaction can be. */
   kvValuesReadCountMax: 32,
   /** Bytes of transactions that wait to be made durable, beyond which further ones are refused. */

@@ -4,6 +4,7 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { compareKeys, type KeySpan, spanOf } from './keys.js';
 import type { KeyRange, KeyValue, Page, PageOptions } from './kv.js';
+import { PageBuilder } from './page-builder.js';
 import type { PresentKey } from './perform-txn.js';
 import type { Row, RowReader } from './row-db.js';
 import {
@@ -67,7 +68,7 @@ export async function readPage(reader: RowReader, range: KeyRange, options: Page
   const { limit = limits.kvPageCountMax, after, keysOnly = false } = options;
   const found = await presentKeys(reader, spanOf(range, after), limit + 1);
   const page = new PageBuilder(limit);
-  for (let i = 0; i < found.length && !page.isFull; i += limits.kvValuesReadCountMax) {
+  for (let i = 0; i < found.length && !page.hasMore; i += limits.kvValuesReadCountMax) {
     const step = found.slice(i, i + limits.kvValuesReadCountMax);
     const values = keysOnly ? [] : await readValues(reader, step);
     for (const [k, { key, head }] of step.entries()) {
@@ -87,7 +88,7 @@ export async function readPageAt(
   const page = new PageBuilder(limit);
   for await (const item of itemsAt(reader, spanOf(range, after), revision)) {
     page.add(keysOnly ? { ...item, value: noBytes } : item);
-    if (page.isFull) break;
+    if (page.hasMore) break;
   }
   return page.end();
 }
@@ -148,31 +149,4 @@ function keyValueOf([rowKey, row]: Row): KeyValue | undefined {
   const { key, revision } = keyOfVersion(rowKey);
   const { deleted, createRevision, version, value } = decodeVersion(rowKey, row);
   return deleted ? undefined : { key, value, createRevision, revision, version };
-}
-
-/** Takes keys in order until there are enough; the one that is too much only tells that there is more. */
-class PageBuilder {
-  readonly #items: KeyValue[] = [];
-  readonly #limit: number;
-  #bytes = 0;
-  #more = false;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get isFull(): boolean {
-    return this.#more;
-  }
-
-  add(item: KeyValue): void {
-    this.#more ||= this.#items.length === this.#limit || this.#bytes >= limits.kvPageBytesMax;
-    if (this.#more) return;
-    this.#items.push(item);
-    this.#bytes += item.key.length + item.value.length;
-  }
-
-  end(): Page {
-    return { items: this.#items, more: this.#more };
-  }
 }
