@@ -2,7 +2,9 @@
 // a default: see `config.ts`.
 
 import { setMaxListeners } from 'node:events';
-import { openGate } from '../api/auth/gate.js';
+import { type Accounts, openAccounts } from '../api/auth/accounts.js';
+import { passwordCost } from '../api/auth/password-hasher.js';
+import { SignIn } from '../api/auth/sign-in.js';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
@@ -40,6 +42,7 @@ export interface ComposeParts {
 }
 
 export interface Composition {
+  readonly accounts: Pick<Accounts, 'exist'>;
   readonly serving: ServingState;
   readonly http: HttpFace;
   /** Ends calls that are still under way when a drain is over. */
@@ -60,6 +63,13 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     await opened.close();
     throw error;
   });
+  const accounts = await openAccounts({ kv: metadata.kv, clock, random, logger, passwordCost }).catch(async (error) => {
+    await metadata.close();
+    await opened.close();
+    throw error;
+  });
+  const { gate } = accounts;
+  const signIn = new SignIn({ accounts, clock, registrationRole: config.registrationRole });
   const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
   const metrics = createMetrics({
     usage: () => opened.usage(),
@@ -85,7 +95,6 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     address,
     takesWrites: () => serving.status === 'serving',
   });
-  const gate = openGate;
   const http = httpFace({
     store,
     gate,
@@ -105,6 +114,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     logger,
     clock,
     gate,
+    accounts: { accounts, signIn },
     tokens,
     tokenHolders: new TokenHolders(),
     transportTokens: config.transportTokens,
@@ -124,11 +134,13 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const guard = loopbackGuard({ allowedHosts: config.allowedHosts, corsOrigins: config.corsOrigins });
 
   return {
+    accounts,
     serving,
     http,
     shutdown,
     async close() {
       await cluster.close();
+      await accounts.close();
       await metadata.close().finally(() => opened.close());
     },
     listenersFor: ({ face, host }) =>

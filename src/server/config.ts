@@ -1,6 +1,7 @@
 // What a server can be told, and every default. Nothing below this room has defaults of its own.
 
 import { availableParallelism } from 'node:os';
+import type { Role } from '../api/auth/principal.js';
 import type { BlobStore, Durability } from '../base/blob-store.js';
 import { CairnError } from '../base/errors.js';
 
@@ -41,7 +42,9 @@ export interface ServerConfig {
   readonly corsOrigins: readonly string[];
   /** Host names beside the loopback ones that a server bound to loopback answers to, as behind a proxy. */
   readonly allowedHosts: readonly string[];
-  /** Serve on other addresses than loopback to everybody who can reach them. */
+  /** What those may do who make accounts for themselves; undefined: nobody can. */
+  readonly registrationRole: Role | undefined;
+  /** Without accounts, serve on other addresses than loopback to everybody who can reach them. */
   readonly insecure: boolean;
   readonly logLevel: LogLevel;
   /** Time for calls under way after the server was asked to stop. */
@@ -65,6 +68,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     advertise: undefined,
     corsOrigins: [],
     allowedHosts: [],
+    registrationRole: undefined,
     insecure: false,
     logLevel: 'info',
     drainMilliseconds: 10_000,

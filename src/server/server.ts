@@ -1,5 +1,6 @@
 // A server's life: compose, listen, drain, close. Whatever was opened is closed again when a later step fails.
 
+import type { Accounts } from '../api/auth/accounts.js';
 import { isLoopback } from '../api/guard.js';
 import { createPort, type Port } from '../api/port.js';
 import { type Clock, sleep, systemClock } from '../base/clock.js';
@@ -28,7 +29,6 @@ const drainStepMilliseconds = 20;
  * `insecure`, `unavailable` for one that cannot be had; and whatever opening the store fails with.
  */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
-  refuseExposure(config);
   const clock = systemClock;
   const logger = createLogger(config.logLevel);
   const ports: Port[] = [];
@@ -38,6 +38,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const composition = await compose({ config, logger, clock, random: systemRandom, connections, address });
 
   try {
+    refuseExposure(config, composition.accounts);
     for (const address of config.listen) {
       const port = createPort({ ...composition.listenersFor(address), clock });
       const bound = await listen(port, address);
@@ -60,14 +61,14 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   };
 }
 
-/** Without credentials, who can reach the server can read and delete: that must be asked for. */
-function refuseExposure({ listen, insecure }: ServerConfig): void {
+/** Without accounts, who can reach the server can read and delete: that must be asked for. */
+function refuseExposure({ listen, insecure, data }: ServerConfig, accounts: Pick<Accounts, 'exist'>): void {
   const exposed = listen.find(({ host }) => !isLoopback(host));
-  if (exposed === undefined || insecure) return;
+  if (exposed === undefined || insecure || accounts.exist()) return;
   throw new CairnError(
     'failed_precondition',
-    `${exposed.host} can be reached from other machines, and this server asks nobody for credentials: ` +
-      'listen on 127.0.0.1, or say --insecure to serve everybody who can reach it',
+    `${exposed.host} can be reached from other machines, and there are no accounts: make one with ` +
+      `cairn user add NAME --role admin --data ${data}, or listen on 127.0.0.1, or say --insecure to serve everybody`,
   );
 }
 

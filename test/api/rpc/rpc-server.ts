@@ -74,6 +74,7 @@ export async function startRpcServer({ withLane = true, ...given }: GivenParts =
   };
   const listener = rpcHandler(parts, notFound, lane);
   const http = createServer(listener);
+  http.on('checkContinue', listener);
   http.emit('listening');
   const http2 = createHttp2Server(
     { settings: { initialWindowSize: 1 << 20 }, maxSessionMemory: limits.sessionMemoryMebibytesMax },

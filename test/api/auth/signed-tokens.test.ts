@@ -1,0 +1,70 @@
+import { SignJWT } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { SignedTokens, type TokenClaims } from '../../../src/api/auth/signed-tokens.js';
+import { limits } from '../../../src/base/limits.js';
+import { HeldClock } from '../../support/accounts.js';
+
+const key = new Uint8Array(32).fill(7);
+const clock = new HeldClock();
+const signed = new SignedTokens({ key, clock });
+const seconds = clock.now() / 1000;
+const claims: TokenClaims = { kind: 'refresh', name: 'ann', id: 'abc', turn: 3, expiresAt: seconds + 60 };
+const refused = { code: 'unauthenticated' };
+
+const made = (alg: string, secret: Uint8Array, payload: Record<string, unknown>, issuer = 'cairn') =>
+  new SignJWT(payload).setProtectedHeader({ alg }).setIssuer(issuer).setSubject('ann').sign(secret);
+
+describe('SignedTokens', () => {
+  it.each<TokenClaims>([
+    claims,
+    { ...claims, kind: 'access', turn: 0 },
+    { ...claims, kind: 'token', turn: 0, expiresAt: undefined },
+  ])('reads the $kind that it signed', async (each) => {
+    expect(await signed.verify(await signed.sign(each), [each.kind])).toEqual(each);
+  });
+
+  it('takes no kind for another', async () => {
+    await expect(signed.verify(await signed.sign(claims), ['access', 'token'])).rejects.toMatchObject(refused);
+  });
+
+  it('ends with its time', async () => {
+    const text = await signed.sign(claims);
+    const later = new HeldClock();
+    const then = new SignedTokens({ key, clock: later });
+    later.pass(59_000);
+    await then.verify(text, ['refresh']);
+    later.pass(1000);
+    await expect(then.verify(text, ['refresh'])).rejects.toMatchObject(refused);
+  });
+
+  const body = { kind: 'access', sid: 'abc' };
+  it.each<{ name: string; text: () => Promise<string> | string }>([
+    { name: 'nothing', text: () => '' },
+    { name: 'no token', text: () => 'a.b.c' },
+    { name: 'a key of others', text: () => made('HS256', new Uint8Array(32).fill(8), body) },
+    { name: 'another algorithm', text: () => made('HS512', new Uint8Array(64).fill(7), body) },
+    { name: 'another issuer', text: () => made('HS256', key, body, 'others') },
+    { name: 'no id', text: () => made('HS256', key, { kind: 'access' }) },
+    { name: 'a turn that is no number', text: () => made('HS256', key, { ...body, turn: 'one' }) },
+    { name: 'no kind', text: () => made('HS256', key, { sid: 'abc' }) },
+    {
+      name: 'none for an algorithm',
+      text: () => {
+        const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+        return `${part({ alg: 'none' })}.${part({ ...body, iss: 'cairn', sub: 'ann' })}.`;
+      },
+    },
+    { name: 'too much', text: () => 'x'.repeat(limits.credentialCharactersMax + 1) },
+  ])('refuses $name', async ({ text }) => {
+    await expect(signed.verify(await text(), ['access'])).rejects.toMatchObject(refused);
+  });
+
+  it('refuses a changed letter anywhere', async () => {
+    const text = await signed.sign({ ...claims, kind: 'access' });
+    for (let at = 0; at < text.length - 1; at += 7) {
+      const letter = text[at] === 'A' ? 'B' : 'A';
+      const changed = text.slice(0, at) + letter + text.slice(at + 1);
+      if (changed !== text) await expect(signed.verify(changed, ['access'])).rejects.toMatchObject(refused);
+    }
+  });
+});
