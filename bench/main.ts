@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { measure, type Scenario } from './harness.js';
+import { memoryUnderLoad } from './memory.js';
 import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
 import { smallWrites } from './small-writes.js';
@@ -13,34 +14,45 @@ import { downloads, uploads } from './streams.js';
 import { syncs } from './sync.js';
 
 const quick = process.argv.includes('--quick');
+/** `--only NAME`: that part alone, printed and not recorded. */
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const runs = quick ? 1 : 5;
 /** From dist-bench/bench/ to the checkout. */
 const resultsPath = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
 
-const scenarios: readonly ((directory: string) => Promise<Scenario>)[] = [
-  (directory) => smallWrites(directory, quick ? 256 : 8192),
-  (directory) => downloads(directory, quick ? 4 : 256),
-  (directory) => uploads(directory, quick ? 4 : 256),
-  (directory) => negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32),
-  (directory) => syncs(directory, quick ? 200 : 50_000, false),
-  (directory) => syncs(directory, quick ? 200 : 50_000, true),
-];
+async function compared(opening: Promise<Scenario>): Promise<string> {
+  const scenario = await opening;
+  try {
+    return formatScenario(scenario, await measure(scenario, runs));
+  } finally {
+    await scenario.close();
+  }
+}
+
+const thousand = { clients: 1000, blobMebibytes: 64, seconds: 10 };
+
+/** Each makes a section of the report in a directory of its own. */
+const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = {
+  'small-writes': (directory) => compared(smallWrites(directory, quick ? 256 : 8192)),
+  downloads: (directory) => compared(downloads(directory, quick ? 4 : 256)),
+  uploads: (directory) => compared(uploads(directory, quick ? 4 : 256)),
+  negotiate: (directory) => compared(negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32)),
+  'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),
+  'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
+  memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
+};
 
 const header = formatHeader('npm run bench', runs);
 const sections: string[] = [];
-for (const open of scenarios) {
+for (const [name, run] of Object.entries(parts)) {
+  if (only !== undefined && only !== name) continue;
   const directory = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
   try {
-    const scenario = await open(directory);
-    try {
-      const section = formatScenario(scenario, await measure(scenario, runs));
-      console.log(section);
-      sections.push(section);
-    } finally {
-      await scenario.close();
-    }
+    const section = await run(directory);
+    console.log(section);
+    sections.push(section);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
-if (!quick) await writeFile(resultsPath, header + sections.join('\n'));
+if (!quick && only === undefined) await writeFile(resultsPath, header + sections.join('\n'));

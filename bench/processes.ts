@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export interface ServerProcess {
   /** `http://HOST:PORT` */
   readonly url: string;
+  readonly pid: number;
   close(): Promise<void>;
 }
 
@@ -15,8 +16,8 @@ export interface ServerProcess {
 export const cairn = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
 const bareServer = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
-export function spawnCairn(directory: string): Promise<ServerProcess> {
-  return start([cairn, 'serve', '--listen', '127.0.0.1:0', '--data', directory, '--log-level', 'error']);
+export function spawnCairn(directory: string, flags: readonly string[] = []): Promise<ServerProcess> {
+  return start([cairn, 'serve', '--listen', '127.0.0.1:0', '--data', directory, '--log-level', 'error', ...flags]);
 }
 
 export function spawnBareServer(file: string): Promise<ServerProcess> {
@@ -31,7 +32,7 @@ async function start(args: readonly string[]): Promise<ServerProcess> {
   });
   const url = await readUrl(child);
   if (url === undefined) throw new Error(`the server ended before it was ready: ${complaints}`);
-  return { url, close: () => stop(child) };
+  return { url, pid: child.pid!, close: () => stop(child) };
 }
 
 async function readUrl(child: ChildProcess): Promise<string | undefined> {

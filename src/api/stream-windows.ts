@@ -49,7 +49,7 @@ export class StreamWindows {
     const state = session && this.#sessions.get(session);
     if (state === undefined || state.isWide || session!.destroyed || session!.pendingSettingsAck) return;
     const uncharged = [...state.open].filter((each) => !state.charged.has(each));
-    if (!this.#budget.take(extraBytes * uncharged.length)) return;
+    if (!this.#budget.take(extraBytes * uncharged.length, limits.unprovenBudgetBytes)) return;
     for (const each of uncharged) state.charged.add(each);
     this.#set(session!, state, true);
   }
@@ -64,7 +64,7 @@ export class StreamWindows {
   }
 
   #charge(state: SessionState, stream: ServerHttp2Stream): boolean {
-    if (!this.#budget.take(extraBytes)) return false;
+    if (!this.#budget.take(extraBytes, limits.unprovenBudgetBytes)) return false;
     state.charged.add(stream);
     return true;
   }

@@ -17,7 +17,9 @@ export const limits = {
   /** Entries of a large blob's checksum table that a reader fetches at once: enough for 256 MiB, 16 KiB of memory. */
   checksumPageBlocks: 4096,
   /** Bytes one write holds between two pieces of its source. At least `packedBlobBytesMax`. */
-  spoolBufferBytes: 128 * kib,
+  spoolBufferBytes: 64 * kib,
+  /** Pieces of a large blob from here on are written as they come; smaller ones are gathered up to `spoolBufferBytes`. */
+  spoolGatheredBytesMax: 32 * kib,
 
   /** A segment that has reached this size takes no further record. */
   segmentBytesTarget: 256 * mib,

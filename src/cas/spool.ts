@@ -32,6 +32,7 @@ export class Spool {
   readonly #files: LargeFiles;
   /** Bytes after which the blob is certainly not what was announced. */
   readonly #sizeMax: number;
+  readonly #announcedLarge: boolean;
   readonly #firstBufferBytes: number;
   /** What is gathered, in memory that grows with it: most large pieces never come by here. */
   #buffer: Uint8Array = noBytes;
@@ -42,6 +43,7 @@ export class Spool {
   constructor(files: LargeFiles, expect: Digest | undefined) {
     this.#files = files;
     this.#sizeMax = expect?.size ?? limits.blobBytesMax;
+    this.#announcedLarge = expect !== undefined && expect.size > limits.packedBlobBytesMax;
     this.#firstBufferBytes = Math.min(expect?.size ?? firstBufferBytes, limits.packedBlobBytesMax);
   }
 
@@ -49,17 +51,20 @@ export class Spool {
   async take(piece: Uint8Array): Promise<void> {
     this.#size += piece.length;
     if (this.#size > this.#sizeMax) this.#refuseSize();
-    if (this.#buffered + piece.length <= limits.spoolBufferBytes) {
-      this.#gather(piece);
+    if (piece.length >= limits.spoolGatheredBytesMax && this.#isLarge) {
+      const gathered = this.#buffer.subarray(0, this.#buffered);
+      this.#buffer = noBytes;
+      this.#buffered = 0;
+      await this.#spill([gathered, piece]);
       return;
     }
-    await this.#flush();
-    if (piece.length <= limits.spoolBufferBytes) {
-      this.#gather(piece);
-      return;
-    }
-    this.#buffer = noBytes;
-    await this.#spill(piece);
+    if (this.#buffered + piece.length > limits.spoolBufferBytes) await this.#flush();
+    this.#gather(piece);
+  }
+
+  /** Certainly not a packed one, unless it turns out not to be what was announced. */
+  get #isLarge(): boolean {
+    return this.#spilled !== undefined || this.#size > limits.packedBlobBytesMax || this.#announcedLarge;
   }
 
   #refuseSize(): never {
@@ -85,10 +90,10 @@ export class Spool {
     if (this.#buffered === 0) return;
     const bytes = this.#buffer.subarray(0, this.#buffered);
     this.#buffered = 0;
-    await this.#spill(bytes);
+    await this.#spill([bytes]);
   }
 
-  async #spill(bytes: Uint8Array): Promise<void> {
+  async #spill(pieces: readonly Uint8Array[]): Promise<void> {
     this.#spilled ??= {
       file: await this.#files.createTemporary(),
       hasher: createHasher(),
@@ -96,10 +101,12 @@ export class Spool {
       position: 0,
     };
     const { file, hasher, checksums, position } = this.#spilled;
-    this.#spilled.position += bytes.length;
-    const written = file.write([bytes], position);
-    hasher.update(bytes);
-    checksums.update(bytes);
+    const written = file.write(pieces, position);
+    for (const piece of pieces) {
+      this.#spilled.position += piece.length;
+      hasher.update(piece);
+      checksums.update(piece);
+    }
     await written;
   }
 

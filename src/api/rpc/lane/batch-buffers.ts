@@ -72,7 +72,8 @@ export class BatchBuffers {
     const left = this.#size - this.totalBytes;
     const wanted = Math.min(2 * this.#length, limits.laneBatchBytesMax);
     const more = 2 * (wanted - this.#length);
-    if (!wasFull || left <= wanted || more === 0 || !this.#budget.take(more)) return Math.min(left, this.#length);
+    const mayGrow = wasFull && left > wanted && more > 0;
+    if (!mayGrow || !this.#budget.take(more, limits.unprovenBudgetBytes)) return Math.min(left, this.#length);
     this.#grantedBytes += more;
     return wanted;
   }
