@@ -282,9 +282,6 @@ export const limits = {
   recoveryChunksCountMax: 10_000,
   recoveryTasksWaitingCountMax: 16,
   recoveryTasksCountMax: 256,
-  /** Items of a list that is paged by number. */
-  numberedPageCountDefault: 20,
-  numberedPageCountMax: 100,
 
   /** Blobs that we take together in one BatchWrite; our own client sends less. */
   batchWriteAcceptedBytesMax: 16 * mib,

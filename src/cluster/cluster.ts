@@ -62,6 +62,8 @@ export interface Cluster {
   info(): Promise<ClusterInfo>;
   /** A node in maintenance takes no new blobs, until it leaves it; this outlives restarts. `not_found` for others' names. */
   setMaintenance(nodeId: string, maintenance: boolean): Promise<NodeInfo>;
+  /** `no_node` when nobody takes anything new. */
+  refuseWrites(): void;
   /** Has the copies of these chunks checked, and mended where that is possible. `not_found` when one is nowhere. */
   recover(chunks: readonly BlobHash[], priority: RecoveryPriority): Promise<RecoveryTask>;
   /** `not_found` for one that is not known, or no longer. */

@@ -85,6 +85,10 @@ export class SingleNode implements Cluster {
     return this.#node();
   }
 
+  refuseWrites(): void {
+    this.#parts.maintenance.refuseWrites();
+  }
+
   recover(chunks: readonly BlobHash[], priority: RecoveryPriority): Promise<RecoveryTask> {
     return this.#recovery.start(chunks, priority);
   }

@@ -56,7 +56,7 @@ export async function composeFiles(parts: FilesParts): Promise<FilesComposition>
     freeBytes: async () => (config.store === undefined ? freeBytesOf(config.data) : freemem()),
   });
   const files = new FileService({ store, kv, clock, random, budget, chunking: defaultChunking });
-  return { store, cluster, files, apiRoutes: apiV1Routes({ cluster, kv, files, version }) };
+  return { store, cluster, files, apiRoutes: apiV1Routes({ cluster, kv, files, random, version }) };
 }
 
 /** What the system lets us write to the disk of a directory. */

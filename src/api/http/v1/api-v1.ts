@@ -3,12 +3,13 @@
 import type { Route } from '../router.js';
 import { apiRoute, routerRows } from './api-route.js';
 import { type ClusterRoutesParts, clusterRoutes } from './cluster-routes.js';
+import { type FileRoutesParts, fileRoutes } from './file-routes.js';
 import { openApiDocument } from './openapi.js';
 
-export type ApiV1Parts = ClusterRoutesParts;
+export type ApiV1Parts = ClusterRoutesParts & FileRoutesParts;
 
 export function apiV1Routes(parts: ApiV1Parts): Route[] {
-  const routes = [...clusterRoutes(parts)];
+  const routes = [...fileRoutes(parts), ...clusterRoutes(parts)];
   routes.push(
     apiRoute({
       method: 'GET',

@@ -2,9 +2,10 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { formatTime } from '../../../base/clock.js';
-import { type BlobHash, hashHex, parseHash } from '../../../base/digest.js';
+import { type BlobHash, hashHex } from '../../../base/digest.js';
 import { CairnError } from '../../../base/errors.js';
 import { limits } from '../../../base/limits.js';
+import { parseChunkId } from '../../../chunk/chunk.js';
 import {
   type Cluster,
   type ClusterInfo,
@@ -17,9 +18,10 @@ import {
   recoveryPriorities,
 } from '../../../cluster/cluster.js';
 import type { FileService } from '../../../file/file-service.js';
+import { resolvePage } from '../../../file/page.js';
 import type { KvStore } from '../../../meta/kv.js';
 import { type ApiRoute, apiRoute } from './api-route.js';
-import { count, numberedPage, oneOf, pageData, pageQuery, time } from './schemas.js';
+import { count, oneOf, pageData, pageQuery, time } from './schemas.js';
 
 export interface ClusterRoutesParts {
   readonly cluster: Cluster;
@@ -169,12 +171,13 @@ function nodeRoutes(cluster: Cluster): ApiRoute[] {
       }),
       data: Type.Object({ ...pageData, nodes: Type.Array(node) }),
       async handle({ query }) {
-        const { page, page_size, offset } = numberedPage(query);
+        const { page, pageSize, skip } = resolvePage({ page: query.page, pageSize: query.page_size });
         const { nodes } = await cluster.info();
         const found = nodes
           .filter(({ roles }) => query.type === undefined || roles.includes(query.type))
           .filter(({ state }) => query.status === undefined || state === query.status);
-        return { total: found.length, page, page_size, nodes: found.slice(offset, offset + page_size).map(nodeData) };
+        const nodesOfPage = found.slice(skip, skip + pageSize).map(nodeData);
+        return { total: found.length, page, page_size: pageSize, nodes: nodesOfPage };
       },
     }),
     maintenance('POST', 'Have a node take nothing new'),
@@ -196,7 +199,7 @@ function workRoutes(cluster: Cluster): ApiRoute[] {
       }),
       data: recoveryTask,
       async handle({ body }) {
-        return recoveryData(await cluster.recover(body.chunk_ids.map(parseChunkId), body.priority ?? 'normal'));
+        return recoveryData(await cluster.recover(body.chunk_ids.map(chunkNamed), body.priority ?? 'normal'));
       },
     }),
     apiRoute({
@@ -289,8 +292,11 @@ function rebalanceData(info: RebalanceInfo): Static<typeof rebalance> {
 }
 
 /** What is no name of a chunk is the name of none. */
-function parseChunkId(id: string): BlobHash {
-  const hex = /^c_([0-9a-f]{64})$/.exec(id)?.[1];
-  if (hex !== undefined) return parseHash(hex);
-  throw new CairnError('not_found', `there is no chunk ${JSON.stringify(id)}`, { subject: { kind: 'chunk', id } });
+function chunkNamed(id: string): BlobHash {
+  try {
+    return parseChunkId(id);
+  } catch (cause) {
+    const subject = { kind: 'chunk', id } as const;
+    throw new CairnError('not_found', `there is no chunk ${JSON.stringify(id)}`, { cause, subject });
+  }
 }

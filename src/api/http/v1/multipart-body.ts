@@ -13,6 +13,8 @@ export interface FilePart {
   readonly field: string;
   /** As the client says, path and all. */
   readonly fileName: string;
+  /** As the client says, or `text/plain` when it says nothing. */
+  readonly contentType: string;
   /** To be read before the next part is asked for; what is left then is passed over. */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -95,7 +97,9 @@ class PartReader {
   constructor(parser: BusboyInstance, filesMax: number) {
     this.#parser = parser;
     const refuse = (what: string) => () => this.#fail(new CairnError('too_large', `the body has more than ${what}`));
-    parser.on('file', (field, stream, fileName) => this.#arrive(field, stream, fileName));
+    parser.on('file', (field, stream, fileName, _encoding, contentType) =>
+      this.#arrive(stream, { field, fileName, contentType }),
+    );
     parser.on('filesLimit', refuse(filesMax === 1 ? 'one file' : `${filesMax} files`));
     parser.on('fieldsLimit', refuse(`${limits.formFieldsCountMax} fields`));
     parser.on('partsLimit', refuse(`${filesMax + limits.formFieldsCountMax} parts`));
@@ -145,10 +149,10 @@ class PartReader {
     return !this.#stopped && this.#failure === undefined;
   }
 
-  #arrive(field: string, stream: BusboyFileStream, fileName: string): void {
+  #arrive(stream: BusboyFileStream, head: Omit<FilePart, 'body'>): void {
     // Told where it is read; until then it must not count as unhandled.
     stream.on('error', () => {});
-    this.#arrived.push({ stream, part: { field, fileName, body: this.#read(stream) } });
+    this.#arrived.push({ stream, part: { ...head, body: this.#read(stream) } });
     this.#wakeAll();
   }
 

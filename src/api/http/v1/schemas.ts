@@ -1,7 +1,7 @@
 // Shapes that several routes of the LumeoFS API share, under the names that its document gives their members. A shape with
 // an `$id` has a place of its own in the OpenAPI document.
 
-import { type Static, type TUnsafe, Type } from '@sinclair/typebox';
+import { type TUnsafe, Type } from '@sinclair/typebox';
 import { limits } from '../../../base/limits.js';
 
 /** RFC 3339, in UTC, to the second. */
@@ -18,32 +18,11 @@ export function oneOf<const Word extends string>(words: readonly Word[]): TUnsaf
 /** What lists take: `page` counts from 1; a larger `page_size` than there is means the largest. */
 export const pageQuery = {
   page: Type.Optional(Type.Integer({ minimum: 1, default: 1 })),
-  page_size: Type.Optional(Type.Integer({ minimum: 1, default: limits.numberedPageCountDefault })),
+  page_size: Type.Optional(Type.Integer({ minimum: 1, default: limits.filesPageCountDefault })),
 };
 
 /** What lists answer beside their items. */
 export const pageData = { total: count, page: Type.Integer({ minimum: 1 }), page_size: Type.Integer({ minimum: 1 }) };
-
-export interface NumberedPage {
-  readonly page: number;
-  readonly page_size: number;
-  /** Where it begins in the whole list. */
-  readonly offset: number;
-}
-
-/** The page that a checked query means, clamped. */
-export function numberedPage({
-  page = 1,
-  page_size = limits.numberedPageCountDefault,
-}: NumberedPageQuery): NumberedPage {
-  const size = Math.min(page_size, limits.numberedPageCountMax);
-  return { page, page_size: size, offset: (page - 1) * size };
-}
-
-interface NumberedPageQuery {
-  readonly page?: number;
-  readonly page_size?: number;
-}
 
 export const errorBody = Type.Object(
   {
@@ -54,5 +33,3 @@ export const errorBody = Type.Object(
   },
   { $id: 'Error' },
 );
-
-export type ErrorBody = Static<typeof errorBody>;
