@@ -213,9 +213,8 @@ export const limits = {
   manifestNodeBytesMax: 24 + 512 * 72,
   /** A chunk up to here is gathered in memory, if the budget allows it, before it is stored: all that are cut by contents. */
   gatheredChunkBytesMax: 4 * mib,
-  /** What an upload holds of its chunk without asking the budget, and what all of them together hold beyond that. */
+  /** What an upload holds of its chunk without asking the budget. */
   gatheredChunkBytesMin: 64 * kib,
-  uploadBudgetBytes: 64 * mib,
   /** Chunks of one upload on their way to the disk while the next one is gathered. */
   chunkWritesUnderWayCountMax: 4,
 
@@ -225,6 +224,14 @@ export const limits = {
   filesPageCountMax: 100,
   /** Chunks that the answer to an upload lists, and a page of them: by default and at most. */
   uploadChunksListedCountMax: 1000,
+  /** Bytes of a session that a crash may cost while they stream in without a pause. */
+  uploadSaveBytes: 64 * mib,
+  /** Quiet time after which another request may take over from one that brings no more bytes to its session. */
+  uploadStalledMilliseconds: 5000,
+  /** Life of a session that nobody goes on with, and of what is remembered of a complete one. */
+  uploadLifeMilliseconds: 24 * 3600 * 1000,
+  /** Time between two looks for sessions that have expired. */
+  uploadSweepMilliseconds: 600_000,
   /** Times a change of a file is tried again because another was faster, and the longest wait in between. */
   commitAttemptsCountMax: 40,
   commitRetryMillisecondsMax: 32,

@@ -11,7 +11,7 @@ export type Chunking =
   | { readonly kind: 'fixed'; readonly chunkBytes: number };
 
 /** As the remote-execution API recommends. */
-export const defaultChunking: Chunking = { kind: 'fastcdc', averageBytes: 512 * 1024 };
+export const defaultChunking = { kind: 'fastcdc', averageBytes: 512 * 1024 } as const satisfies Chunking;
 
 /** A new cutter, at the start of a chunk. `invalid_argument` when the sizes are none. */
 export function createCutter(chunking: Chunking): Cutter {

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
-import { parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
+import { parseChunking, parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
 import type { RunningServer } from '../server/server.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { parseCount } from './format.js';
@@ -37,6 +37,11 @@ export function addServeCommand(program: Command): void {
     'disk',
     'memory',
   ]);
+  option(
+    '--chunking <kind>',
+    'how files are cut: fastcdc[:AVERAGE] or fixed[:SIZE] (default: fastcdc:512KiB)',
+    parseChunking,
+  );
   option('--advertise <ip:port>', 'where clients are sent for blobs (default: where they came in)', parseEndpoint);
   command.option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`);
   repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);

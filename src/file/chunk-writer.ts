@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { BlobStore } from '../base/blob-store.js';
 import type { ByteBudget } from '../base/byte-budget.js';
+import { assert } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Chunk } from '../chunk/chunk.js';
 import { digestChunk } from '../chunk/chunk.js';
@@ -18,7 +19,7 @@ export interface ChunkWriterParts {
   readonly store: Pick<BlobStore, 'stat' | 'write'>;
   readonly chunking: Chunking;
   readonly budget: ByteBudget;
-  readonly openSpill: () => ChunkSpill;
+  readonly openSpill: () => Promise<ChunkSpill>;
   /** Of the chunks before; empty at the start of a file. */
   readonly builder?: ManifestBuilder | undefined;
 }
@@ -48,6 +49,19 @@ export class ChunkWriter {
   /** Whole chunks so far, with those before. They are durable after `settle`. */
   get builder(): ManifestBuilder {
     return this.#builder;
+  }
+
+  /** Bytes behind the last whole chunk. */
+  get openBytes(): number {
+    return (this.#open?.size ?? 0) + this.#cutter.rest().length;
+  }
+
+  /** Those of them from a position on, as far as they are in memory: where a chunk was spilled, its last byte at most. */
+  openBytesFrom(position: number): Uint8Array[] {
+    const { buffer, spill, size } = this.#open ?? { buffer: undefined, spill: undefined, size: 0 };
+    assert(spill === undefined || position >= size, 'spilled bytes are not in memory');
+    const rest = this.#cutter.rest().subarray(Math.max(0, position - size));
+    return buffer === undefined ? [rest] : [buffer.bytes.subarray(Math.min(position, buffer.bytes.length)), rest];
   }
 
   /** The bytes may change when it is answered. */
@@ -101,8 +115,9 @@ export class ChunkWriter {
   }
 
   async #spill(open: OpenChunk): Promise<void> {
-    open.spill = this.#parts.openSpill();
-    await open.spill.append(open.buffer.bytes);
+    const spill = await this.#parts.openSpill();
+    open.spill = spill;
+    await spill.append(open.buffer.bytes);
     open.buffer.release();
   }
 

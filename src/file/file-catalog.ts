@@ -3,11 +3,10 @@
 
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
-import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import type { Manifest } from '../chunk/manifest-builder.js';
 import { absent, prefixRange, unchanged } from '../meta/keys.js';
-import type { Compare, KeyRange, KeyValue, KvStore, Operation } from '../meta/kv.js';
+import type { Compare, KeyValue, KvStore, Operation } from '../meta/kv.js';
 import { untilCommitted } from './commit-retry.js';
 import type { FileCounts, FileInfo, PageOf, PageRequest } from './file-info.js';
 import {
@@ -23,7 +22,7 @@ import {
   noFiles,
   type VersionRow,
 } from './file-rows.js';
-import { resolvePage } from './page.js';
+import { readPage, resolvePage } from './page.js';
 
 export interface FileCatalogParts {
   readonly kv: KvStore;
@@ -43,7 +42,7 @@ export interface NewVersion {
 /** What else belongs to the transaction that adds a version. */
 export interface Beside {
   readonly compares: readonly Compare[];
-  readonly operations: readonly Operation[];
+  readonly operations: (added: FileInfo) => readonly Operation[];
   /** Called when the transaction failed: throws when it was for these compares. */
   readonly check: () => Promise<void>;
 }
@@ -101,28 +100,13 @@ export class FileCatalog {
 
   /** Sorted by the bytes of the names. Costs what lies before the page, and with a prefix what the prefix has. */
   async list(prefix: string, request: PageRequest): Promise<PageOf<FileInfo>> {
-    const { page, pageSize, skip } = resolvePage(request);
+    const resolved = resolvePage(request);
     const { kv } = this.#parts;
     const range = prefixRange(fileKeys.byName(prefix));
     const total = prefix === '' ? (await this.counts()).files : await kv.count(range);
-    const after = skip === 0 ? undefined : await this.#keyAt(range, skip);
-    const beyond = skip > 0 && after === undefined;
-    const { items } = beyond ? { items: [] } : await kv.range(range, { after, limit: pageSize });
-    const files = items.map(({ value }) => decodeFileRow(value));
-    return { items: files.map((row) => fileInfo(row, row.latest)), total, page, pageSize };
-  }
-
-  /** The last of the first so many keys of a range. */
-  async #keyAt(range: KeyRange, count: number): Promise<Uint8Array | undefined> {
-    let after: Uint8Array | undefined;
-    for (let left = count; left > 0; ) {
-      const limit = Math.min(left, limits.kvPageCountMax);
-      const { items, more } = await this.#parts.kv.range(range, { after, limit, keysOnly: true });
-      left -= items.length;
-      after = items.at(-1)?.key;
-      if (left > 0 && !more) return undefined;
-    }
-    return after;
+    const files = (await readPage(kv, range, resolved)).map(({ value }) => decodeFileRow(value));
+    const items = files.map((row) => fileInfo(row, row.latest));
+    return { items, total, page: resolved.page, pageSize: resolved.pageSize };
   }
 
   /** The newest first. `not_found` without that file. */
@@ -209,7 +193,7 @@ export class FileCatalog {
         { kind: 'put', key: byName, value },
         { kind: 'put', key: fileKeys.version(fileId, latest.version), value: encodeVersionRow(latest) },
         { kind: 'put', key: counts.key, value: encodeCounts(sumCounts(counts.counts, more)) },
-        ...(beside?.operations ?? []),
+        ...(beside?.operations(fileInfo(row, latest)) ?? []),
       ],
     });
     return succeeded;

@@ -12,13 +12,14 @@ import type { Random } from '../base/random.js';
 import { type ByteRange, resolveRange } from '../base/range.js';
 import type { Chunking } from '../chunk/chunking.js';
 import type { Manifest } from '../chunk/manifest-builder.js';
-import { ManifestReader, type PlacedChunk } from '../chunk/manifest-reader.js';
+import type { PlacedChunk } from '../chunk/manifest-reader.js';
 import type { KvStore } from '../meta/kv.js';
 import { StoreSpill } from './chunk-spill.js';
 import { ChunkWriter } from './chunk-writer.js';
 import { FileCatalog } from './file-catalog.js';
 import type { FileCounts, FileInfo, PageOf, PageRequest, StoredFile } from './file-info.js';
 import { checkContentType, checkFileName } from './file-name.js';
+import { firstChunks, listChunks } from './list-chunks.js';
 import { resolvePage } from './page.js';
 import { readFile } from './read-file.js';
 
@@ -73,7 +74,7 @@ export class FileService {
     if (ifExists === 'fail') await this.#catalog.refuseWhenNamed(name);
     const manifest = await this.#store(source, expectedSize, signal);
     const info = await this.#catalog.add({ name, manifest, contentType, ifExists });
-    return { ...info, chunks: await this.#firstChunks(manifest) };
+    return { ...info, chunks: await firstChunks(this.#parts.store, manifest) };
   }
 
   /** `not_found` without that file or version. */
@@ -130,7 +131,12 @@ export class FileService {
     const most = limits.uploadChunksListedCountMax;
     const { page, pageSize, skip } = resolvePage(request, { pageSize: most, pageSizeMax: most });
     const { manifest } = await this.#catalog.find(fileId, version);
-    return { items: await this.#chunks(manifest, skip, pageSize), total: manifest.chunkCount, page, pageSize };
+    return {
+      items: await listChunks(this.#parts.store, manifest, skip, pageSize),
+      total: manifest.chunkCount,
+      page,
+      pageSize,
+    };
   }
 
   /** Cheap: the sums are kept, not computed. */
@@ -144,7 +150,7 @@ export class FileService {
     signal: AbortSignal | undefined,
   ): Promise<Manifest> {
     const { store, chunking, budget } = this.#parts;
-    const writer = new ChunkWriter({ store, chunking, budget, openSpill: () => new StoreSpill(store) });
+    const writer = new ChunkWriter({ store, chunking, budget, openSpill: async () => new StoreSpill(store) });
     try {
       let size = 0;
       for await (const piece of interruptible(piecesOf(source), signal)) {
@@ -158,20 +164,6 @@ export class FileService {
       await writer.discard();
       throw error;
     }
-  }
-
-  #firstChunks(manifest: Manifest): Promise<PlacedChunk[]> {
-    return this.#chunks(manifest, 0, limits.uploadChunksListedCountMax);
-  }
-
-  async #chunks(manifest: Manifest, from: number, count: number): Promise<PlacedChunk[]> {
-    const chunks: PlacedChunk[] = [];
-    if (from >= manifest.chunkCount) return chunks;
-    for await (const chunk of new ManifestReader(this.#parts.store, manifest).chunksFrom(from)) {
-      chunks.push(chunk);
-      if (chunks.length === count) break;
-    }
-    return chunks;
   }
 }
 

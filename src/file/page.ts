@@ -2,6 +2,7 @@
 
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import type { KeyRange, KeyValue, KvStore } from '../meta/kv.js';
 import type { PageRequest } from './file-info.js';
 
 export interface ResolvedPage {
@@ -32,4 +33,21 @@ function refuseUnlessCounting(parameter: string, value: number): void {
   throw new CairnError('invalid_argument', `${parameter} is a whole number from 1 on`, {
     subject: { kind: 'parameter', id: parameter },
   });
+}
+
+/** One page of a range of keys. What lies before it is passed over key by key. */
+export async function readPage(
+  kv: Pick<KvStore, 'range'>,
+  range: KeyRange,
+  { skip, pageSize }: ResolvedPage,
+): Promise<readonly KeyValue[]> {
+  let after: Uint8Array | undefined;
+  for (let left = skip; left > 0; ) {
+    const limit = Math.min(left, limits.kvPageCountMax);
+    const { items, more } = await kv.range(range, { after, limit, keysOnly: true });
+    if (!more) return [];
+    left -= items.length;
+    after = items.at(-1)!.key;
+  }
+  return (await kv.range(range, { after, limit: pageSize })).items;
 }

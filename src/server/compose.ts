@@ -85,8 +85,9 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
 
   const budget = new ByteBudget(limits.streamBudgetBytes);
   const windows = new StreamWindows(budget);
-  const { store, cluster, apiRoutes } = await composeFiles({
+  const { store, cluster, uploads, apiRoutes } = await composeFiles({
     config,
+    logger,
     store: new MeteredStore({ store: opened, clock, observe: metrics.observeStore }),
     kv: metadata.kv,
     clock,
@@ -139,6 +140,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     http,
     shutdown,
     async close() {
+      await uploads.close();
       await cluster.close();
       await accounts.close();
       await metadata.close().finally(() => opened.close());

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Role } from '../api/auth/principal.js';
 import type { BlobStore, Durability } from '../base/blob-store.js';
 import { CairnError } from '../base/errors.js';
+import { type Chunking, createCutter, defaultChunking } from '../chunk/chunking.js';
 
 /** The part of the interface a listener offers; `all` is the ordinary port with everything on it. */
 export type Face = 'all' | 'grpc' | 'http';
@@ -26,6 +27,8 @@ export interface ServerConfig {
   readonly nodeId: string;
   /** What an answered write has reached. */
   readonly durability: Durability;
+  /** How files are cut into chunks. Those that are stored already stay as they are. */
+  readonly chunking: Chunking;
   /** Pause between rounds of what the store does by itself: writing its index, compacting its log. */
   readonly maintenanceIntervalMilliseconds: number;
   /** Slices of one question about missing blobs that are looked up at once. */
@@ -60,6 +63,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     data: './cairn-data',
     nodeId: 'node-1',
     durability: 'disk',
+    chunking: defaultChunking,
     maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),
     lane: true,
@@ -93,3 +97,27 @@ export function parseListenAddress(text: string): ListenAddress {
   }
   return { face, host, port };
 }
+
+/** Chunks of a fixed length when no other is named. */
+const fixedChunkBytes = 64 * 2 ** 20;
+
+/** Reads `fastcdc` or `fixed`, with an average length or a length behind a colon if need be. `invalid_argument` otherwise. */
+export function parseChunking(text: string): Chunking {
+  const found = /^(fastcdc|fixed)(?::(\d{1,15})(KiB|MiB|GiB)?)?$/.exec(text);
+  if (found === null) {
+    throw new CairnError(
+      'invalid_argument',
+      `${JSON.stringify(text)} is no way to cut files: expected fastcdc, fastcdc:512KiB, fixed or fixed:64MiB`,
+    );
+  }
+  const [, kind, count, unit] = found;
+  const bytes = count === undefined ? undefined : Number(count) * unitBytes[(unit ?? '') as keyof typeof unitBytes];
+  const chunking: Chunking =
+    kind === 'fixed'
+      ? { kind, chunkBytes: bytes ?? fixedChunkBytes }
+      : { ...defaultChunking, ...(bytes !== undefined && { averageBytes: bytes }) };
+  createCutter(chunking);
+  return chunking;
+}
+
+const unitBytes = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };

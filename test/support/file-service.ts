@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { BlobStore } from '../../src/base/blob-store.js';
 import { ByteBudget } from '../../src/base/byte-budget.js';
 import { systemClock } from '../../src/base/clock.js';
-import { limits } from '../../src/base/limits.js';
 import { systemRandom } from '../../src/base/random.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { FileService, type FileServiceParts } from '../../src/file/file-service.js';
@@ -28,7 +27,7 @@ export function withFiles<T>(
   return withDirectory(async (directory) => {
     const kv = await LevelKv.open({ directory: join(directory, 'meta'), nodeId: 'test' });
     const store = changes.store ?? new MemoryStore();
-    const budget = new ByteBudget(limits.uploadBudgetBytes);
+    const budget = new ByteBudget(64 << 20);
     const parts = { kv, clock: systemClock, random: systemRandom, chunking, budget, ...changes, store };
     try {
       return await body({ files: new FileService(parts), parts, store });
