@@ -169,15 +169,20 @@ export const limits = {
   /** Compares, and operations of one branch, in one transaction of the metadata. etcd takes no more, nor more bytes. */
   kvOperationsCountMax: 128,
   kvTxnBytesMax: mib + 512 * kib,
-  /** What each of them counts for beside its keys and values. */
-  kvOperationBytes: 64,
+  /** What each of them counts for beside its keys and values: more than the rest of it takes in etcd, prefixes included. */
+  kvOperationBytes: 96,
   /** Keys one delete may hit: all of them are one batch. */
   kvDeletedCountMax: 10_000,
-  /** Keys of one page of a range, and bytes of their keys and values, of which the last may go beyond. */
+  /**
+   * Keys of one page of a range, and bytes of their keys and values, of which the last may go beyond. One more value, and
+   * all together still fit `answerBytesMax`.
+   */
   kvPageCountMax: 1000,
-  kvPageBytesMax: 4 * mib,
+  kvPageBytesMax: mib,
   /** Time for which earlier revisions of the metadata can be read, at least; up to twice as long. */
   kvHistoryMilliseconds: 600_000,
+  /** What keys begin with in etcd. */
+  etcdPrefixBytesMax: 32,
   /** How long etcd may owe the answer to a ping; asked as often as any server, since etcd minds more than one in 5 s. */
   etcdPingMillisecondsMax: 4000,
   /** One attempt of a call to etcd, which gives up by itself after 7 s, and all attempts of a call together. */
@@ -189,9 +194,9 @@ export const limits = {
   /** A question about a member's status, which others wait for. */
   etcdStatusMillisecondsMax: 2000,
   /** Largest page taken from etcd, which knows no limit of its own: room for `kvPageBytesMax`; larger ones are asked in parts. */
-  etcdPageBytesMax: 8 * mib,
+  etcdPageBytesMax: 4 * mib,
   /** Largest answer to a transaction: as many full pages as it can have ranges. */
-  etcdAnswerBytesMax: 704 * mib,
+  etcdAnswerBytesMax: 320 * mib,
   /** Values read at once, each as large as a transaction can be. */
   kvValuesReadCountMax: 32,
   /** Bytes of transactions that wait to be made durable, beyond which further ones are refused. */

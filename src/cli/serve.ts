@@ -44,6 +44,9 @@ export function addServeCommand(program: Command): void {
   );
   option('--advertise <ip:port>', 'where clients are sent for blobs (default: where they came in)', parseEndpoint);
   command.option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`);
+  choice('--meta <engine>', `where the metadata lives (default: ${defaults.meta})`, ['level', 'etcd']);
+  repeated('--etcd <url>', `a member of the etcd cluster; repeatable (default: ${defaults.etcd[0]})`, (text) => text);
+  command.option('--etcd-prefix <text>', `what keys in etcd begin with (default: ${defaults.etcdPrefix})`);
   repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);
   repeated('--allow-host <name>', 'answer to this Host on loopback too, as behind a proxy; repeatable', (text) => text);
   command.option('--insecure', 'serve addresses other than loopback to everybody who can reach them');

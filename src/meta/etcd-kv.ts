@@ -13,6 +13,7 @@ import { EtcdClient } from './etcd-client.js';
 import { etcdCompare, etcdOperation, etcdRead, keyValue, operationResult } from './etcd-messages.js';
 import { etcdStatus } from './etcd-status.js';
 import { watchEtcd } from './etcd-watch.js';
+import { textKey } from './keys.js';
 import type {
   KeyRange,
   KeyValue,
@@ -33,34 +34,41 @@ import { PageBuilder } from './page-builder.js';
 export interface EtcdKvOptions {
   /** Members of one cluster, as `http://HOST:PORT`; the first that answers is asked. */
   readonly endpoints: readonly string[];
+  /** What our keys begin with in etcd, 1 to 32 bytes; keys of others are neither seen nor touched. */
+  readonly prefix: string;
   readonly clock: Clock;
 }
 
 export class EtcdKv implements KvStore {
   readonly #client: EtcdClient;
+  readonly #prefix: Uint8Array;
 
-  /** Connects with the first call. `invalid_argument` for an endpoint that is none. */
-  constructor({ endpoints, clock }: EtcdKvOptions) {
+  /** Connects with the first call. `invalid_argument` for an endpoint or a prefix that is none. */
+  constructor({ endpoints, prefix, clock }: EtcdKvOptions) {
+    this.#prefix = textKey(prefix);
+    if (prefix === '' || this.#prefix.length > limits.etcdPrefixBytesMax) {
+      throw new CairnError('invalid_argument', `a prefix in etcd has 1 to ${limits.etcdPrefixBytesMax} bytes`);
+    }
     this.#client = new EtcdClient(endpoints, clock);
   }
 
   async get(key: Uint8Array, options: ReadOptions = {}): Promise<KeyValue | undefined> {
     checkKey(key);
     checkRead(options);
-    const request = etcdRead({ start: key }, { limit: 1 }, options);
+    const request = etcdRead(this.#prefix, { start: key }, { limit: 1 }, options);
     const { kvs } = await this.#client.read((etcd, call) => etcd.kv.range(request, call));
-    return kvs[0] && keyValue(kvs[0]);
+    return kvs[0] && keyValue(this.#prefix, kvs[0]);
   }
 
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangePage> {
     checkRangeRead(range, options);
     const { limit = limits.kvPageCountMax } = options;
     for (let asked = limit; ; asked = Math.max(1, Math.floor(asked / 8))) {
-      const request = etcdRead(range, { ...options, limit: asked }, options);
+      const request = etcdRead(this.#prefix, range, { ...options, limit: asked }, options);
       try {
         const { kvs, more, header } = await this.#client.read((etcd, call) => etcd.pages.range(request, call));
         const page = new PageBuilder(limit, more);
-        for (const item of kvs) page.add(keyValue(item));
+        for (const item of kvs) page.add(keyValue(this.#prefix, item));
         return { ...page.end(), revision: options.revision ?? Number(header!.revision) };
       } catch (error) {
         if (errorCode(error) !== 'too_large' || asked === 1) throw error;
@@ -71,7 +79,7 @@ export class EtcdKv implements KvStore {
   async count(range: KeyRange, options: ReadOptions = {}): Promise<number> {
     checkRange(range);
     checkRead(options);
-    const request = { ...etcdRead(range, { limit: 0 }, options), countOnly: true };
+    const request = { ...etcdRead(this.#prefix, range, { limit: 0 }, options), countOnly: true };
     const { count } = await this.#client.read((etcd, call) => etcd.kv.range(request, call));
     return Number(count);
   }
@@ -81,20 +89,21 @@ export class EtcdKv implements KvStore {
     const { compares = [], success, failure = [] } = txn;
     await this.#refuseLargeDeletes([...success, ...failure]);
     const request = {
-      compare: compares.map(etcdCompare),
-      success: readsFirst(success).map((i) => etcdOperation(success[i]!)),
-      failure: readsFirst(failure).map((i) => etcdOperation(failure[i]!)),
+      compare: compares.map((compare) => etcdCompare(this.#prefix, compare)),
+      success: readsFirst(success).map((i) => etcdOperation(this.#prefix, success[i]!)),
+      failure: readsFirst(failure).map((i) => etcdOperation(this.#prefix, failure[i]!)),
     };
     const { succeeded, header, responses } = await this.#client.write((etcd, call) => etcd.kv.txn(request, call));
     const branch = succeeded ? success : failure;
     const results: OperationResult[] = [];
-    for (const [at, i] of readsFirst(branch).entries()) results[i] = operationResult(branch[i]!, responses[at]!);
+    for (const [at, i] of readsFirst(branch).entries())
+      results[i] = operationResult(this.#prefix, branch[i]!, responses[at]!);
     return { succeeded, revision: Number(header!.revision), results };
   }
 
   async *watch(range: KeyRange, options: WatchOptions): AsyncGenerator<WatchBatch, never> {
     checkWatch(range, options);
-    return yield* watchEtcd(this.#client, range, options);
+    return yield* watchEtcd(this.#client, this.#prefix, range, options);
   }
 
   async compact(revision: number): Promise<void> {

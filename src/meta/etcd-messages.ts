@@ -1,7 +1,8 @@
-// Our words for etcd's, and back. etcd writes "no end" as a single zero byte, and gives revisions as 64-bit numbers; ours stay
-// far below 2⁵³.
+// Our words for etcd's, and back. Our keys have a prefix in etcd, which others may use, too. etcd gives revisions as 64-bit
+// numbers; they stay far below 2⁵³.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { concatBytes } from '../base/bytes.js';
 import { limits } from '../base/limits.js';
 import {
   Compare_CompareResult,
@@ -12,7 +13,7 @@ import {
   type ResponseOp,
 } from '../gen/etcd/etcdserverpb_pb.js';
 import { type KeyValue as EtcdKeyValue, type Event, Event_EventType } from '../gen/etcd/mvccpb_pb.js';
-import { spanOf } from './keys.js';
+import { prefixRange, spanOf } from './keys.js';
 import type {
   Compare,
   KeyRange,
@@ -25,23 +26,32 @@ import type {
 } from './kv.js';
 import { PageBuilder } from './page-builder.js';
 
-const zero = Uint8Array.of(0);
 const noBytes = new Uint8Array(0);
 
-/** The first key there can be stands for "before all keys": etcd knows no empty key. */
-export function etcdRange(range: KeyRange, after?: Uint8Array): { key: Uint8Array; rangeEnd: Uint8Array } {
-  if (range.end === undefined && after === undefined) return { key: range.start, rangeEnd: noBytes };
+interface EtcdRange {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+}
+
+function etcdKey(prefix: Uint8Array, key: Uint8Array): Uint8Array {
+  return concatBytes([prefix, key]);
+}
+
+/** `prefix` has at least one byte; etcd knows no empty key. */
+export function etcdRange(prefix: Uint8Array, range: KeyRange, after?: Uint8Array): EtcdRange {
+  if (range.end === undefined && after === undefined) return { key: etcdKey(prefix, range.start), rangeEnd: noBytes };
   const { start, end } = spanOf(range, after);
-  return { key: start.length === 0 ? zero : start, rangeEnd: end ?? zero };
+  return { key: etcdKey(prefix, start), rangeEnd: end ? etcdKey(prefix, end) : prefixRange(prefix).end! };
 }
 
 export function etcdRead(
+  prefix: Uint8Array,
   range: KeyRange,
   { after, limit, keysOnly = false }: PageOptions & { limit: number },
   { stale = false, revision = 0 }: ReadOptions,
 ): MessageInitShape<typeof RangeRequestSchema> {
   return {
-    ...etcdRange(range, after),
+    ...etcdRange(prefix, range, after),
     limit: BigInt(limit),
     keysOnly,
     serializable: stale,
@@ -56,8 +66,8 @@ const results = {
   '>': Compare_CompareResult.GREATER,
 } as const;
 
-export function etcdCompare(compare: Compare): MessageInitShape<typeof CompareSchema> {
-  const of = { key: compare.key, result: results[compare.is] };
+export function etcdCompare(prefix: Uint8Array, compare: Compare): MessageInitShape<typeof CompareSchema> {
+  const of = { key: etcdKey(prefix, compare.key), result: results[compare.is] };
   switch (compare.target) {
     case 'value':
       return { ...of, target: Compare_CompareTarget.VALUE, targetUnion: { case: 'value', value: compare.value } };
@@ -82,23 +92,25 @@ export function etcdCompare(compare: Compare): MessageInitShape<typeof CompareSc
   }
 }
 
-export function etcdOperation(operation: Operation): MessageInitShape<typeof RequestOpSchema> {
+export function etcdOperation(prefix: Uint8Array, operation: Operation): MessageInitShape<typeof RequestOpSchema> {
   switch (operation.kind) {
     case 'put':
-      return { request: { case: 'requestPut', value: { key: operation.key, value: operation.value } } };
+      return {
+        request: { case: 'requestPut', value: { key: etcdKey(prefix, operation.key), value: operation.value } },
+      };
     case 'delete':
-      return { request: { case: 'requestDeleteRange', value: etcdRange(operation.range) } };
+      return { request: { case: 'requestDeleteRange', value: etcdRange(prefix, operation.range) } };
     case 'range':
-      return { request: { case: 'requestRange', value: etcdRead(operation.range, withLimit(operation), {}) } };
+      return { request: { case: 'requestRange', value: etcdRead(prefix, operation.range, withLimit(operation), {}) } };
   }
 }
 
-export function operationResult(operation: Operation, { response }: ResponseOp): OperationResult {
+export function operationResult(prefix: Uint8Array, operation: Operation, { response }: ResponseOp): OperationResult {
   switch (response.case) {
     case 'responseRange': {
       const { kvs, more } = response.value;
       const page = new PageBuilder(operation.kind === 'range' ? withLimit(operation).limit : 1, more);
-      for (const item of kvs) page.add(keyValue(item));
+      for (const item of kvs) page.add(keyValue(prefix, item));
       return { kind: 'range', ...page.end() };
     }
     case 'responseDeleteRange':
@@ -112,9 +124,12 @@ function withLimit(options: PageOptions): PageOptions & { limit: number } {
   return { ...options, limit: options.limit ?? limits.kvPageCountMax };
 }
 
-export function keyValue({ key, value, createRevision, modRevision, version }: EtcdKeyValue): KeyValue {
+export function keyValue(
+  prefix: Uint8Array,
+  { key, value, createRevision, modRevision, version }: EtcdKeyValue,
+): KeyValue {
   return {
-    key,
+    key: key.subarray(prefix.length),
     value,
     createRevision: Number(createRevision),
     revision: Number(modRevision),
@@ -123,8 +138,9 @@ export function keyValue({ key, value, createRevision, modRevision, version }: E
 }
 
 /** Undefined for an event that says nothing, which etcd does not send. */
-export function kvEvent({ type, kv }: Event): KvEvent | undefined {
+export function kvEvent(prefix: Uint8Array, { type, kv }: Event): KvEvent | undefined {
   if (kv === undefined) return undefined;
-  if (type === Event_EventType.DELETE) return { kind: 'delete', key: kv.key, revision: Number(kv.modRevision) };
-  return { kind: 'put', item: keyValue(kv) };
+  const item = keyValue(prefix, kv);
+  if (type !== Event_EventType.DELETE) return { kind: 'put', item };
+  return { kind: 'delete', key: item.key, revision: item.revision };
 }

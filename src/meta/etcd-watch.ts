@@ -11,6 +11,7 @@ import type { KeyRange, KvEvent, WatchBatch, WatchOptions } from './kv.js';
 
 export async function* watchEtcd(
   client: EtcdClient,
+  prefix: Uint8Array,
   range: KeyRange,
   { from, signal }: WatchOptions,
 ): AsyncGenerator<WatchBatch, never> {
@@ -27,7 +28,7 @@ export async function* watchEtcd(
     signal?.addEventListener('abort', end);
     client.closing.addEventListener('abort', end);
     try {
-      for await (const { batches, seen } of readStream(connection, range, next, stop.signal)) {
+      for await (const { batches, seen } of readStream(connection, prefix, range, next, stop.signal)) {
         failures = 0;
         for (const batch of batches) {
           refuseWhenOver();
@@ -62,6 +63,7 @@ interface Progress {
 
 async function* readStream(
   connection: EtcdConnection,
+  prefix: Uint8Array,
   range: KeyRange,
   from: number,
   signal: AbortSignal,
@@ -69,8 +71,8 @@ async function* readStream(
   // etcd lets a watch begin at the very revision that was compacted, although deletions of that revision may be gone. So we
   // ask from the one before, which it refuses then. It knows no revision 0: that would mean the present.
   const startRevision = BigInt(Math.max(1, from - 1));
-  const create = { ...etcdRange(range), startRevision, progressNotify: true, fragment: true };
-  const assembler = new BatchAssembler(from);
+  const create = { ...etcdRange(prefix, range), startRevision, progressNotify: true, fragment: true };
+  const assembler = new BatchAssembler(prefix, from);
   for await (const response of connection.watch.watch(askOnce(create, signal), { signal })) {
     if (response.compactRevision > 0n) {
       throw new CairnError('out_of_range', `revision ${from} has been compacted`);
@@ -97,17 +99,19 @@ async function* askOnce(
 
 /** Puts revisions together again that etcd has cut. */
 class BatchAssembler {
+  readonly #prefix: Uint8Array;
   readonly #from: number;
   #open: { revision: number; events: KvEvent[] } | undefined;
 
-  constructor(from: number) {
+  constructor(prefix: Uint8Array, from: number) {
+    this.#prefix = prefix;
     this.#from = from;
   }
 
   add(response: WatchResponse): Progress {
     const batches: WatchBatch[] = [];
     for (const message of response.events) {
-      const event = kvEvent(message);
+      const event = kvEvent(this.#prefix, message);
       const revision = event?.kind === 'put' ? event.item.revision : (event?.revision ?? 0);
       if (event === undefined || revision < this.#from) continue;
       if (this.#open?.revision !== revision) {

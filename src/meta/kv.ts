@@ -53,7 +53,7 @@ export interface PageOptions {
 
 export type RangeOptions = ReadOptions & PageOptions;
 
-/** Keys in order. A page ends early where its values would exceed `kvPageBytesMax`, but has at least one key. */
+/** Keys in order. A page ends early once its keys and values have reached `kvPageBytesMax`. */
 export interface Page {
   readonly items: readonly KeyValue[];
   /** The range has keys behind the last one here. Their number tells nothing: only this does. */

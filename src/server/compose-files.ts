@@ -26,7 +26,7 @@ import type { createLogger } from './logger.js';
 import { version } from './version.js';
 
 export interface FilesParts {
-  readonly config: Pick<ServerConfig, 'data' | 'store' | 'chunking'>;
+  readonly config: Pick<ServerConfig, 'data' | 'store' | 'chunking' | 'nodeId'>;
   readonly logger: ReturnType<typeof createLogger>;
   readonly store: BlobStore;
   readonly kv: KvStore;
@@ -50,7 +50,7 @@ export interface FilesComposition {
 
 export async function composeFiles(parts: FilesParts): Promise<FilesComposition> {
   const { config, kv, clock, random, budget, address, takesWrites } = parts;
-  const { nodeId } = await kv.status();
+  const { nodeId } = config;
   const maintenance = await Maintenance.open(kv, nodeId);
   const store = new MaintenanceStore(parts.store, maintenance);
   const cluster = new SingleNode({

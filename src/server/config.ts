@@ -25,6 +25,11 @@ export interface ServerConfig {
   readonly data: string;
   /** What this node is called among the nodes of its cluster. */
   readonly nodeId: string;
+  /** Where the metadata lives: in `data`, or in the etcd cluster whose members are at `etcd`. */
+  readonly meta: 'level' | 'etcd';
+  readonly etcd: readonly string[];
+  /** What the keys of this cluster begin with in etcd. */
+  readonly etcdPrefix: string;
   /** What an answered write has reached. */
   readonly durability: Durability;
   /** How files are cut into chunks. Those that are stored already stay as they are. */
@@ -62,6 +67,9 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
     data: './cairn-data',
     nodeId: 'node-1',
+    meta: 'level',
+    etcd: ['http://127.0.0.1:2379'],
+    etcdPrefix: 'cairn/',
     durability: 'disk',
     chunking: defaultChunking,
     maintenanceIntervalMilliseconds: 5000,

@@ -17,7 +17,7 @@ describeWith('with a real etcd', 'etcd', etcdProgram, (program) => {
   kvSuite({
     name: 'EtcdKv',
     open: async () => {
-      const open = () => new EtcdKv({ endpoints: cluster.endpoints, clock: systemClock });
+      const open = () => new EtcdKv({ endpoints: cluster.endpoints, prefix: 'cairn/', clock: systemClock });
       let kv = open();
       return {
         kv,

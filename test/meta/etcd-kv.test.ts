@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
 import { errorCode } from '../../src/base/errors.js';
 import { EtcdKv } from '../../src/meta/etcd-kv.js';
-import { absent, prefixRange, textKey } from '../../src/meta/keys.js';
+import { absent, everyKey, prefixRange, textKey } from '../../src/meta/keys.js';
 import type { KvStatus, WatchBatch } from '../../src/meta/kv.js';
 import { expectCode, put, putOne, text } from '../conformance/kv-kit.js';
 import { type EtcdCluster, type EtcdMember, etcdProgram, startEtcd } from '../support/etcd.js';
@@ -12,7 +12,7 @@ import { describeWith } from '../support/shared.js';
 
 it('takes http and https endpoints alone', () => {
   for (const endpoints of [[], ['127.0.0.1:2379'], ['ftp://127.0.0.1'], ['http://a', 'b']]) {
-    expect(() => new EtcdKv({ endpoints, clock: systemClock })).toThrow(
+    expect(() => new EtcdKv({ endpoints, prefix: 'cairn/', clock: systemClock })).toThrow(
       expect.objectContaining({ code: 'invalid_argument' }),
     );
   }
@@ -24,7 +24,7 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
 
   beforeAll(async () => {
     cluster = await startEtcd(program, 3);
-    kv = new EtcdKv({ endpoints: cluster.endpoints, clock: systemClock });
+    kv = new EtcdKv({ endpoints: cluster.endpoints, prefix: 'cairn/', clock: systemClock });
   }, 60_000);
   afterAll(async () => {
     await kv.close();
@@ -35,7 +35,7 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
   async function findLeader(): Promise<{ leader: EtcdMember; status: KvStatus }> {
     for (;;) {
       for (const leader of cluster.members) {
-        const one = new EtcdKv({ endpoints: [leader.url], clock: systemClock });
+        const one = new EtcdKv({ endpoints: [leader.url], prefix: 'cairn/', clock: systemClock });
         const status = await one.status().finally(() => one.close());
         if (status.role === 'leader') return { leader, status };
       }
@@ -115,6 +115,18 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
     }
   }
 
+  it('keys of others are neither seen nor touched', async () => {
+    const other = new EtcdKv({ endpoints: cluster.endpoints, prefix: 'cairn0', clock: systemClock });
+    await putOne(other, textKey('theirs'));
+    await putOne(kv, textKey('ours'));
+    expect((await kv.range(everyKey)).items.map(({ key }) => text(key))).toContain('ours');
+    expect((await kv.range(everyKey)).items.map(({ key }) => text(key))).not.toContain('theirs');
+    await kv.txn({ success: [{ kind: 'delete', range: everyKey }] });
+    expect(await kv.count(everyKey)).toBe(0);
+    expect(await other.count(everyKey)).toBe(1);
+    await other.close();
+  });
+
   it('tells of the leader, and how far its peers are', async () => {
     const revision = await putOne(kv, textKey('a'));
     const { status } = await findLeader();
@@ -140,7 +152,7 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
   }, 60_000);
 
   it('goes on when the member that it asks does not answer any more', async () => {
-    const asked = new EtcdKv({ endpoints: cluster.endpoints, clock: systemClock });
+    const asked = new EtcdKv({ endpoints: cluster.endpoints, prefix: 'cairn/', clock: systemClock });
     const frozen = cluster.members[0]!;
     await putOne(asked, textKey('frozen'), '1');
     const seen = asked.watch({ start: textKey('frozen') }, { from: 1 })[Symbol.asyncIterator]();
@@ -166,7 +178,7 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
   }, 60_000);
 
   it('a watch that was away while history was compacted has no gap: it says so, or sees all', async () => {
-    const lone = new EtcdKv({ endpoints: [cluster.members[0]!.url], clock: systemClock });
+    const lone = new EtcdKv({ endpoints: [cluster.members[0]!.url], prefix: 'cairn/', clock: systemClock });
     const from = await putOne(kv, textKey('w'), '1');
     const behind = lone.watch({ start: textKey('w') }, { from })[Symbol.asyncIterator]();
     await behind.next();
@@ -190,7 +202,11 @@ describeWith('with three etcd members', 'etcd', etcdProgram, (program) => {
   }, 60_000);
 
   it('refuses what etcd refuses, with our codes', async () => {
-    const nobody = new EtcdKv({ endpoints: ['http://127.0.0.1:1'], clock: { ...systemClock, monotonic: jumping() } });
+    const nobody = new EtcdKv({
+      endpoints: ['http://127.0.0.1:1'],
+      prefix: 'cairn/',
+      clock: { ...systemClock, monotonic: jumping() },
+    });
     await expectCode(nobody.get(textKey('a')), 'unavailable');
     await expectCode(nobody.txn({ success: [] }), 'unavailable');
     await nobody.close();
