@@ -1,5 +1,5 @@
 // The exact in-memory table hash → row, about 60 bytes a blob. One thread writes it; its memory is shared, so that other
-// threads can be handed it to read.
+// threads can be handed it to read: see `table-view.ts` for what a reader has to watch out for.
 //
 // 1024 shards, each an open-addressed array of 48-byte slots with linear probing and no tombstones: a deletion shifts the
 // rest of its run back, so an empty slot always ends a search. A shard grows alone, by an eighth, which keeps its load
@@ -42,19 +42,19 @@ const slotFractionUnit = 2 ** -slotFractionBits;
 export const shardCount = 2 ** shardBits;
 export const slotBytes = 48;
 
-const wordsPerSlot = slotBytes / 4;
+export const wordsPerSlot = slotBytes / 4;
 const hashWords = hashLength / 4;
 
 // Words of a slot after the 8 of the hash: size (low 32 bits); size (high 16 bits) and flags above them; segment; offset.
-const sizeWord = 8;
-const flagsWord = 9;
-const segmentWord = 10;
-const offsetWord = 11;
+export const sizeWord = 8;
+export const flagsWord = 9;
+export const segmentWord = 10;
+export const offsetWord = 11;
 // The 14 flag bits above these two are kept for a coarse time of last use.
-const largeFlag = 1 << 16;
-const usedFlag = 1 << 17;
+export const largeFlag = 1 << 16;
+export const usedFlag = 1 << 17;
 
-const uint32End = 2 ** 32;
+export const uint32End = 2 ** 32;
 const sizeEnd = 2 ** 48;
 const loadMax = 0.85;
 const growthFactor = 1.125;
@@ -62,6 +62,30 @@ const growthFactor = 1.125;
 const reservationFactor = 16;
 const loadMin = 0.4;
 const loadAfterShrink = 0.8;
+
+/** Words that tell readers in other threads about one shard. */
+export const controlWordsPerShard = 3;
+/** Counts changes: odd while one is under way. */
+export const sequenceWord = 0;
+/** Slots the shard has. */
+export const capacityWord = 1;
+/** Goes up when the shard moves to another buffer. */
+export const bufferWord = 2;
+/** Behind the words of all shards: not zero when a blob that is not in the table may exist all the same. */
+export const partialWord: number = controlWordsPerShard * shardCount;
+
+/** What another thread needs to read the table. */
+export interface SharedTable {
+  readonly secret: TableSecret;
+  readonly control: Int32Array<SharedArrayBuffer>;
+  /** Of each shard its buffer and that buffer's number. */
+  readonly buffers: readonly ShardBuffer[];
+}
+
+export interface ShardBuffer {
+  readonly buffer: SharedArrayBuffer;
+  readonly number: number;
+}
 
 const noWords: ShardWords = new Uint32Array(new SharedArrayBuffer(0));
 
@@ -71,6 +95,8 @@ export class BlobTable {
   readonly #multiplierB: number;
   readonly #shards: ShardWords[] = Array.from({ length: shardCount }, () => noWords);
   readonly #used = new Uint32Array(shardCount);
+  readonly #control = new Int32Array(new SharedArrayBuffer(4 * (partialWord + 1)));
+  readonly #onMoves: ((shard: number, moved: ShardBuffer) => void)[] = [];
   #scratch = new Uint32Array(0);
   #count = 0;
   #bytes = 0;
@@ -106,6 +132,22 @@ export class BlobTable {
     return this.#byteLength;
   }
 
+  /** Hands the table to another thread, which must be told of every shard that moves from then on. */
+  share(onMove: (shard: number, moved: ShardBuffer) => void): SharedTable {
+    this.#onMoves.push(onMove);
+    const buffers = this.#shards.map((_words, shard) => this.#bufferOf(shard));
+    return { secret: this.secret, control: this.#control, buffers };
+  }
+
+  #bufferOf(shard: number): ShardBuffer {
+    return { buffer: this.#shards[shard]!.buffer, number: this.#control[controlWordsPerShard * shard + bufferWord]! };
+  }
+
+  /** Readers in other threads that look at a shard between two calls look again. */
+  #noteChange(shard: number): void {
+    Atomics.add(this.#control, controlWordsPerShard * shard + sequenceWord, 1);
+  }
+
   get(hash: BlobHash): BlobRow | undefined {
     const mixed = this.#mix(hash);
     const words = this.#shards[mixed >>> slotFractionBits]!;
@@ -127,6 +169,12 @@ export class BlobTable {
     assert(isUint32(row.segment) && isUint32(row.offset), `place ${row.segment}:${row.offset} is not of 32 bits`);
     const mixed = this.#mix(hash);
     const shard = mixed >>> slotFractionBits;
+    this.#noteChange(shard);
+    this.#put(shard, mixed, hash, row);
+    this.#noteChange(shard);
+  }
+
+  #put(shard: number, mixed: number, hash: BlobHash, row: BlobRow): void {
     let words = this.#shards[shard]!;
     let at = findSlot(words, mixed, hash);
     if (at >= 0) {
@@ -155,6 +203,13 @@ export class BlobTable {
     const words = this.#shards[shard]!;
     const at = findSlot(words, mixed, hash);
     if (at < 0) return false;
+    this.#noteChange(shard);
+    this.#take(shard, words, at);
+    this.#noteChange(shard);
+    return true;
+  }
+
+  #take(shard: number, words: ShardWords, at: number): void {
     this.#bytes -= readSize(words, at);
     this.#count -= 1;
     this.#used[shard]! -= 1;
@@ -163,7 +218,6 @@ export class BlobTable {
     if (this.#used[shard]! < capacity * loadMin && capacity > firstCapacity(shard)) {
       this.#resize(shard, Math.max(firstCapacity(shard), Math.ceil(this.#used[shard]! / loadAfterShrink)));
     }
-    return true;
   }
 
   /** Visits every row, in no order. The visitor must not change the table. */
@@ -195,7 +249,9 @@ export class BlobTable {
     if (slots.length === 0) return true;
     const words = newShard(slots.length / wordsPerSlot);
     words.set(slots);
+    this.#noteChange(shard);
     this.#replaceShard(shard, words);
+    this.#noteChange(shard);
     this.#used[shard] = found.used;
     this.#count += found.used;
     this.#bytes += found.bytes;
@@ -203,7 +259,7 @@ export class BlobTable {
   }
 
   #mix(hash: Uint8Array): number {
-    return (Math.imul(lowWord(hash, 24), this.#multiplierA) + Math.imul(lowWord(hash, 28), this.#multiplierB)) >>> 0;
+    return mixHash(hash, this.#multiplierA, this.#multiplierB);
   }
 
   #mixOfSlot(words: Uint32Array, at: number): number {
@@ -237,8 +293,14 @@ export class BlobTable {
   }
 
   #replaceShard(shard: number, words: ShardWords): void {
-    this.#byteLength += words.byteLength - this.#shards[shard]!.byteLength;
+    const old = this.#shards[shard]!;
+    this.#byteLength += words.byteLength - old.byteLength;
     this.#shards[shard] = words;
+    const control = controlWordsPerShard * shard;
+    Atomics.store(this.#control, control + capacityWord, words.length / wordsPerSlot);
+    if (words.buffer === old.buffer) return;
+    Atomics.add(this.#control, control + bufferWord, 1);
+    for (const onMove of this.#onMoves) onMove(shard, this.#bufferOf(shard));
   }
 
   /** Empties a slot and closes the gap: what a search could no longer reach across it moves into it. */
@@ -275,6 +337,14 @@ export class BlobTable {
     const endsEverySearch = capacity === 0 || used < capacity;
     return endsEverySearch ? { used, bytes } : undefined;
   }
+}
+
+export function mixHash(hash: Uint8Array, multiplierA: number, multiplierB: number): number {
+  return (Math.imul(lowWord(hash, 24), multiplierA) + Math.imul(lowWord(hash, 28), multiplierB)) >>> 0;
+}
+
+export function shardOfMix(mixed: number): number {
+  return mixed >>> slotFractionBits;
 }
 
 function newShard(capacity: number): ShardWords {
@@ -314,12 +384,12 @@ function holdsRest(words: Uint32Array, at: number, hash: Uint8Array): boolean {
 }
 
 /** The top bits of a mixed hash chose the shard; the others, as a fraction of 1, choose the slot. */
-function homeOf(words: Uint32Array, mixed: number): number {
+export function homeOf(words: Uint32Array, mixed: number): number {
   const capacity = words.length / wordsPerSlot;
   return Math.floor((mixed & slotFractionMask) * capacity * slotFractionUnit) * wordsPerSlot;
 }
 
-function nextSlot(words: Uint32Array, at: number): number {
+export function nextSlot(words: Uint32Array, at: number): number {
   const next = at + wordsPerSlot;
   return next === words.length ? 0 : next;
 }
@@ -353,7 +423,7 @@ function readHash(words: Uint32Array, at: number): BlobHash {
 }
 
 /** Four bytes as a little-endian number. */
-function lowWord(bytes: Uint8Array, offset: number): number {
+export function lowWord(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0;
 }
 
