@@ -1,5 +1,5 @@
-// One plain-text port for every face. A connection's first bytes are collected until they tell which protocol it
-// speaks, are put back, and the socket is handed to an inner server that never listens itself:
+// One port for every face, plain or behind TLS. A connection's first bytes are collected until they tell which protocol it
+// speaks, unless TLS has agreed on one, are put back, and the socket is handed to an inner server that never listens itself:
 //   `PRI ` (the client preface, RFC 9113 section 3.4)  → HTTP/2
 //   `LMOF` (the magic of docs/LMOF.md)                 → LMOF, where it is spoken
 //   anything else                                      → HTTP/1.1
@@ -15,6 +15,7 @@ import type { RequestListeners } from './request-listener.js';
 import { dispatchStreams } from './stream-dispatch.js';
 import { lmofMagic } from './tcp/header.js';
 import type { LmofConnection } from './tcp/lmof-connection.js';
+import type { TlsEnd } from './tls-end.js';
 
 export interface PortParts {
   /** Answers every request of both HTTP versions, also those that wait for `100 Continue` before they send a body. */
@@ -23,6 +24,8 @@ export interface PortParts {
   readonly streams?: RequestListeners['streams'] | undefined;
   /** Takes connections that begin like LMOF; undefined where it is not spoken. */
   readonly lmof?: ((socket: Socket) => LmofConnection) | undefined;
+  /** Undefined on a port in plain text. */
+  readonly tls?: TlsEnd | undefined;
   readonly clock: Clock;
   /** Time for the first bytes; by default the limit. */
   readonly firstBytesMilliseconds?: number | undefined;
@@ -140,6 +143,17 @@ export function createPort(parts: PortParts): Port {
     if (draining) connection.drain();
   };
 
+  const serve = (socket: Socket, protocol: Protocol) => {
+    if (protocol === 'lmof' && parts.lmof !== undefined) {
+      serveLmof(parts.lmof(socket));
+      return;
+    }
+    // Node's HTTP/1.1 server deals with half-open connections by itself; an HTTP/2 session would never notice.
+    if (protocol === 'http2') socket.allowHalfOpen = false;
+    (protocol === 'http2' ? http2 : http1).emit('connection', socket);
+  };
+
+  const milliseconds = parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax;
   const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     sockets.add(socket);
     strangers.add(socket);
@@ -147,15 +161,26 @@ export function createPort(parts: PortParts): Port {
       sockets.delete(socket);
       strangers.delete(socket);
     });
-    recognize(socket, parts.clock, parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax, (protocol) => {
+    /** `spoken` is the accepted socket, or what came out of it. */
+    const found = (spoken: Socket, protocol: Protocol) => {
       strangers.delete(socket);
-      if (protocol === 'lmof' && parts.lmof !== undefined) {
-        serveLmof(parts.lmof(socket));
+      serve(spoken, protocol);
+    };
+    if (parts.tls === undefined) {
+      recognize(socket, parts.clock, milliseconds, (protocol) => found(socket, protocol));
+      return;
+    }
+    parts.tls.decrypt(socket, (decrypted) => {
+      const agreed = decrypted.alpnProtocol;
+      if (agreed === 'h2' || agreed === 'http/1.1') {
+        found(decrypted, agreed === 'h2' ? 'http2' : 'http1');
         return;
       }
-      // Node's HTTP/1.1 server deals with half-open connections by itself; an HTTP/2 session would never notice.
-      if (protocol === 'http2') socket.allowHalfOpen = false;
-      (protocol === 'http2' ? http2 : http1).emit('connection', socket);
+      recognize(decrypted, parts.clock, milliseconds, (protocol) => {
+        // Node's HTTP/2 server believes this alone.
+        if (protocol === 'http2') decrypted.alpnProtocol = 'h2';
+        found(decrypted, protocol);
+      });
     });
   });
   outer.maxConnections = limits.connectionsCountMax;

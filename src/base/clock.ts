@@ -22,6 +22,11 @@ export const systemClock: Clock = {
 /** The beginning of Unix time, for formats that want a time where there is none. Not to be changed. */
 export const epoch: Date = new Date(0);
 
+/** Milliseconds of Unix time of a date in any of the usual spellings; not a number when it is none. */
+export function parseTime(text: string): number {
+  return Date.parse(text);
+}
+
 /** A moment, for interfaces that want a `Date`. */
 export function dateAt(milliseconds: number): Date {
   return new Date(milliseconds);

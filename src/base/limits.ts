@@ -355,6 +355,9 @@ export const limits = {
   /** Tokens one HTTP/2 session may own. */
   tokensPerSessionCountMax: 64,
 
+  /** Time between two looks at the certificates' files, and time before their end at which people are warned. */
+  certificatesLookMilliseconds: 10_000,
+  certificateEndMilliseconds: 14 * 24 * 3600 * 1000,
   /** Passwords that are hashed at once, 32 MiB each, and those that wait for it; beyond, logins are refused. */
   passwordHashesAtOnceCountMax: 2,
   passwordHashesWaitingCountMax: 64,

@@ -11,7 +11,11 @@ import { parseCount } from './format.js';
 type Settings = { -readonly [Name in keyof ServerConfig]?: ServerConfig[Name] };
 
 /** What commander makes of the command line: settings by the flags' names. */
-interface ServeFlags extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds'> {
+interface ServeFlags extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds' | 'tls'> {
+  allowRegistration?: NonNullable<ServerConfig['registrationRole']>;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsClientCa?: string;
   corsOrigin?: readonly string[];
   allowHost?: readonly string[];
   drainSeconds?: number;
@@ -49,7 +53,15 @@ export function addServeCommand(program: Command): void {
   command.option('--etcd-prefix <text>', `what keys in etcd begin with (default: ${defaults.etcdPrefix})`);
   repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);
   repeated('--allow-host <name>', 'answer to this Host on loopback too, as behind a proxy; repeatable', (text) => text);
-  command.option('--insecure', 'serve addresses other than loopback to everybody who can reach them');
+  command.option('--insecure', 'without accounts, serve addresses other than loopback to everybody who can reach them');
+  command.option('--tls-cert <file>', 'serve by TLS, with this certificate and those above it, in PEM');
+  command.option('--tls-key <file>', 'its private key');
+  command.option('--tls-client-ca <file>', 'let in only clients with a certificate of these authorities');
+  command.addOption(
+    new Option('--allow-registration [role]', 'let people make accounts for themselves (default role: reader)')
+      .choices(['reader', 'writer'])
+      .preset('reader'),
+  );
   choice('--transport-tokens <use>', `(default: ${defaults.transportTokens})`, ['optional', 'required']);
   option('--negotiate-concurrency <count>', 'look-ups at once for one question (default: CPUs)', positive);
   option('--recommended-concurrency <count>', 'transfers clients are advised to run (default: CPUs)', positive);
@@ -63,9 +75,15 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const { corsOrigin, allowHost, drainSeconds, ...settings } = flags;
+  const { corsOrigin, allowHost, drainSeconds, allowRegistration, tlsCert, tlsKey, tlsClientCa, ...settings } = flags;
+  if ((tlsCert === undefined) !== (tlsKey === undefined) || (tlsClientCa !== undefined && tlsCert === undefined)) {
+    process.stderr.write('cairn: TLS needs both --tls-cert and --tls-key\n');
+    process.exit(exitCodes.usage);
+  }
   const config = serverConfig({
     ...settings,
+    ...(allowRegistration && { registrationRole: allowRegistration }),
+    ...(tlsCert && tlsKey && { tls: { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa } }),
     ...(corsOrigin && { corsOrigins: corsOrigin }),
     ...(allowHost && { allowedHosts: allowHost }),
     ...(drainSeconds !== undefined && { drainMilliseconds: drainSeconds * 1000 }),
@@ -82,6 +100,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     // No server was there to be reached: that is this command's own failure.
     process.exit(error.code === 'unavailable' ? exitCodes.failed : exitCodeFor(error));
   }
+  process.on('SIGHUP', () => void server.reloadCertificates());
   for (const { url } of server.listeners) process.stdout.write(`listening on ${url}\n`);
   process.stderr.write(hint(server));
   await signal;

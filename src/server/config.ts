@@ -19,6 +19,15 @@ export interface ListenAddress {
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
+/** Paths of files in PEM. */
+export interface TlsFiles {
+  /** The certificate, with those between it and its authority behind it. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of clients' certificates; undefined: clients need none. */
+  readonly clientCa: string | undefined;
+}
+
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   /** Directory of the store and its metadata; made when it is missing. */
@@ -50,6 +59,8 @@ export interface ServerConfig {
   readonly corsOrigins: readonly string[];
   /** Host names beside the loopback ones that a server bound to loopback answers to, as behind a proxy. */
   readonly allowedHosts: readonly string[];
+  /** Serve every address by TLS, with certificates from these files; undefined: in plain text. */
+  readonly tls: TlsFiles | undefined;
   /** What those may do who make accounts for themselves; undefined: nobody can. */
   readonly registrationRole: Role | undefined;
   /** Without accounts, serve on other addresses than loopback to everybody who can reach them. */
@@ -80,6 +91,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     advertise: undefined,
     corsOrigins: [],
     allowedHosts: [],
+    tls: undefined,
     registrationRole: undefined,
     insecure: false,
     logLevel: 'info',

@@ -3,12 +3,14 @@
 import type { Accounts } from '../api/auth/accounts.js';
 import { isLoopback } from '../api/guard.js';
 import { createPort, type Port } from '../api/port.js';
+import { type Certificates, createTlsEnd, type TlsEnd } from '../api/tls-end.js';
 import { type Clock, sleep, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { systemRandom } from '../base/random.js';
+import { CertificateFiles } from './certificate-files.js';
 import { type Composition, compose } from './compose.js';
-import type { Face, ListenAddress, ServerConfig } from './config.js';
+import type { Face, ListenAddress, ServerConfig, TlsFiles } from './config.js';
 import { createLogger } from './logger.js';
 
 export interface RunningServer {
@@ -19,6 +21,8 @@ export interface RunningServer {
    * off the rest, closes the store. May be called again.
    */
   close(): Promise<void>;
+  /** Reads the files of the certificates anew, where there are any. Never rejects: what is wrong with them is logged. */
+  reloadCertificates(): Promise<void>;
 }
 
 /** Pause between looks for connections that have come to rest while draining. */
@@ -37,15 +41,18 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const address = () => listeners[0]?.url.replace(/^https?:\/\//, '') ?? '';
   const composition = await compose({ config, logger, clock, random: systemRandom, connections, address });
 
+  let tls: Awaited<ReturnType<typeof openTls>> | undefined;
   try {
     refuseExposure(config, composition.accounts);
+    tls = config.tls && (await openTls(config.tls, clock, logger));
     for (const address of config.listen) {
-      const port = createPort({ ...composition.listenersFor(address), clock });
+      const port = createPort({ ...composition.listenersFor(address), tls: tls?.end, clock });
       const bound = await listen(port, address);
       ports.push(port);
-      listeners.push({ face: address.face, url: urlOf(address.host, bound) });
+      listeners.push({ face: address.face, url: urlOf(config, address.host, bound) });
     }
   } catch (error) {
+    tls?.files.close();
     await stop(composition, ports, clock, 0);
     throw error;
   }
@@ -54,11 +61,21 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   let closing: Promise<void> | undefined;
   return {
     listeners,
+    reloadCertificates: async () => tls?.files.reload(),
     close() {
+      tls?.files.close();
       closing ??= stop(composition, ports, clock, config.drainMilliseconds).then(() => logger.info('closed'));
       return closing;
     },
   };
+}
+
+async function openTls(tlsFiles: TlsFiles, clock: Clock, logger: ReturnType<typeof createLogger>) {
+  let end: TlsEnd | undefined;
+  const onChange = (changed: Certificates) => end?.setCertificates(changed);
+  const { files, certificates } = await CertificateFiles.open({ files: tlsFiles, clock, logger, onChange });
+  end = createTlsEnd(certificates);
+  return { end, files };
 }
 
 /** Without accounts, who can reach the server can read and delete: that must be asked for. */
@@ -82,8 +99,8 @@ async function listen(port: Port, { host, port: wanted }: ListenAddress): Promis
   }
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function urlOf({ tls }: Pick<ServerConfig, 'tls'>, host: string, port: number): string {
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 async function stop(composition: Composition, ports: readonly Port[], clock: Clock, milliseconds: number) {
