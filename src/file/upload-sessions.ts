@@ -196,7 +196,7 @@ export class UploadSessions {
     await sweepUploads({
       ...this.#parts,
       unlessHeld: async (uploadId, work) => {
-        if (!this.#leases.isHeld(uploadId)) await this.#working(uploadId, work);
+        if (!this.#closed && !this.#leases.isHeld(uploadId)) await this.#working(uploadId, work);
       },
     });
   }

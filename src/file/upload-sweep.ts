@@ -41,10 +41,13 @@ export async function sweepUploads({ kv, clock, staging, unlessHeld }: SweepPart
   }
   for (const name of await staging.names()) {
     const uploadId = name.split('.')[0]!;
-    await unlessHeld(uploadId, async () => {
+    const isNamed = async () => {
       const item = await kv.get(uploadKeys.session(uploadId));
-      const isNamed = item !== undefined && decodeUploadRow(item.value).tail?.name === name;
-      if (!isNamed) await staging.remove(name);
+      return item !== undefined && decodeUploadRow(item.value).tail?.name === name;
+    };
+    if (await isNamed()) continue;
+    await unlessHeld(uploadId, async () => {
+      if (!(await isNamed())) await staging.remove(name);
     });
   }
 }

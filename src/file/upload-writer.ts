@@ -116,7 +116,7 @@ export class UploadWriter {
     if (!succeeded) throw changedByAnother(uploadId);
     this.#held = { row, revision };
     this.#storedCut = builder.bytes;
-    for (const name of this.#obsolete.splice(0)) if (name !== tail?.name) await staging.remove(name);
+    for (const name of this.#obsolete.splice(0)) await staging.remove(name);
   }
 
   /** Ends the last chunk and the manifest, which are durable then. The row stays as it is. */
