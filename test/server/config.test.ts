@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode } from '../../src/base/errors.js';
-import { parseListenAddress, serverConfig } from '../../src/server/config.js';
+import { parseChunking, parseListenAddress, serverConfig } from '../../src/server/config.js';
 
 describe('parseListenAddress', () => {
   it.each([
@@ -51,5 +51,32 @@ it('defaults are safe ones, and settings replace them', () => {
     insecure: true,
     data: '/x',
     durability: 'disk',
+  });
+});
+
+describe('parseChunking', () => {
+  it.each([
+    ['fastcdc', { kind: 'fastcdc', averageBytes: 512 * 1024 }],
+    ['fastcdc:64KiB', { kind: 'fastcdc', averageBytes: 64 * 1024 }],
+    ['fastcdc:1024', { kind: 'fastcdc', averageBytes: 1024 }],
+    ['fixed', { kind: 'fixed', chunkBytes: 64 * 2 ** 20 }],
+    ['fixed:1GiB', { kind: 'fixed', chunkBytes: 2 ** 30 }],
+    ['fixed:1', { kind: 'fixed', chunkBytes: 1 }],
+  ])('%s', (text, want) => {
+    expect(parseChunking(text)).toEqual(want);
+  });
+
+  it.each([
+    '',
+    'rabin',
+    'fastcdc:',
+    'fastcdc:1000',
+    'fastcdc:2MiB',
+    'fixed:0',
+    'fixed:2GiB',
+    'fixed:1 MiB',
+    'fixed:-1',
+  ])('refuses %j', (text) => {
+    expect(() => parseChunking(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 });
