@@ -139,7 +139,7 @@ export class KvState {
     // Entries that changed nothing may be applied again, and change nothing again. So they cost no write.
     if (state.revision !== revision || state.compacted !== compacted) {
       try {
-        await this.#db.write([...rows, { key: stateKey, value: encodeState(state) }], { sync: true });
+        await this.#db.write([...rows, { key: stateKey, value: encodeState(state) }]);
       } catch (error) {
         this.#failure =
           error instanceof CairnError ? error : new CairnError('storage', String(error), { cause: error });
@@ -190,5 +190,5 @@ async function checkFormat(db: RowDb): Promise<void> {
   const cursor = db.cursor({ gte: new Uint8Array(0), lt: Uint8Array.of(0xff) }, { keysOnly: true });
   const rows = await cursor.next(1).finally(() => cursor.close());
   if (rows.length > 0) throw new CairnError('corrupt', 'the metadata does not say its format');
-  await db.write([{ key: formatKey, value: formatValue }], { sync: true });
+  await db.write([{ key: formatKey, value: formatValue }]);
 }

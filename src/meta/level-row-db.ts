@@ -20,7 +20,7 @@ export async function openLevelRowDb(directory: string): Promise<RowDb> {
   return {
     ...reader(db, undefined),
     snapshot: () => takeSnapshot(db),
-    write: (changes, { sync }) => guard(() => writeRows(db, changes, sync)),
+    write: (changes) => guard(() => writeRows(db, changes)),
     close: () => guard(() => db.close()),
   };
 }
@@ -30,13 +30,13 @@ function takeSnapshot(db: Database): RowSnapshot {
   return { ...reader(db, snapshot), close: () => guard(() => snapshot.close()) };
 }
 
-async function writeRows(db: Database, changes: readonly RowChange[], sync: boolean): Promise<void> {
+async function writeRows(db: Database, changes: readonly RowChange[]): Promise<void> {
   const batch = db.batch();
   for (const { key, value } of changes) {
     if (value === undefined) batch.del(key);
     else batch.put(key, value);
   }
-  await batch.write({ sync });
+  await batch.write({ sync: true });
 }
 
 function reader(db: Database, snapshot: Snapshot | undefined): RowReader {

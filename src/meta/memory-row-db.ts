@@ -25,7 +25,7 @@ export class MemoryRowDb implements RowDb {
     return { ...this.#reader(() => rows), close: async () => {} };
   }
 
-  async write(changes: readonly RowChange[], _options: { readonly sync: boolean }): Promise<void> {
+  async write(changes: readonly RowChange[]): Promise<void> {
     this.#refuseWhenClosed();
     const rows = [...this.#rows];
     for (const { key, value } of changes) {

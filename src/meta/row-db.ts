@@ -32,8 +32,8 @@ export interface RowSnapshot extends RowReader {
 
 export interface RowDb extends RowReader {
   snapshot(): RowSnapshot;
-  /** All of it or nothing; seen by reads when it resolves, at the latest. With `sync` it is durable then. */
-  write(changes: readonly RowChange[], options: { readonly sync: boolean }): Promise<void>;
+  /** All of it or nothing; seen by reads when it resolves, at the latest, and durable then. */
+  write(changes: readonly RowChange[]): Promise<void>;
   /** Waits for calls under way. */
   close(): Promise<void>;
 }

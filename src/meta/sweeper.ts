@@ -1,6 +1,7 @@
 // Frees what compaction has made superfluous, in the background and in small steps, so that nothing waits for it. The
 // changes of a forgotten revision name the versions that they made superfluous: the one each took the place of and, for a
-// deletion, the mark of the deletion itself. How far it came is a row of its own; a step that is lost is done again.
+// deletion, the mark of the deletion itself. How far it came is a row of its own. Steps are durable in their order: of a
+// deleted key, what an earlier step removed must not come back when a later one has removed the mark of the deletion.
 
 import { limits } from '../base/limits.js';
 import { rowsIn } from './read-rows.js';
@@ -60,7 +61,7 @@ export class Sweeper {
     // The last revision of the step may have more changes.
     const reached = isLast ? target : revisionOfChange(rows.at(-1)![0]) - 1;
     const doomed = rows.flatMap(superfluous).map((key): RowChange => ({ key, value: undefined }));
-    await this.#db.write([...doomed, { key: sweptKey, value: encodeSwept(reached) }], { sync: false });
+    await this.#db.write([...doomed, { key: sweptKey, value: encodeSwept(reached) }]);
     return reached;
   }
 }

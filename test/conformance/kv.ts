@@ -2,6 +2,7 @@
 
 import { describe } from 'vitest';
 import type { KvUnderTest } from './kv-kit.js';
+import { modelTests } from './kv-model.js';
 import { readTests } from './kv-read.js';
 import { txnTests } from './kv-txn.js';
 import { watchTests } from './kv-watch.js';
@@ -11,5 +12,6 @@ export function kvSuite(subject: KvUnderTest): void {
     describe('reads', () => readTests(subject));
     describe('transactions', () => txnTests(subject));
     describe('watches and compaction', () => watchTests(subject));
+    describe('random lives', () => modelTests(subject));
   });
 }
