@@ -149,6 +149,59 @@ describe('random lives', () => {
   });
 });
 
+describe('compaction beside a slow reader', () => {
+  /** Reads of values wait until they are let go. */
+  class SlowRowDb extends ForgetfulRowDb {
+    gate: Promise<void> | undefined;
+
+    override async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+      if (keys.some(([prefix]) => prefix === 'v'.charCodeAt(0))) await this.gate;
+      return super.getMany(keys);
+    }
+  }
+
+  const puts = (count: number): KvEntry[] =>
+    Array.from({ length: count }, (_, i) => ({
+      index: i + 1,
+      command: { kind: 'txn', txn: { success: [put(textKey('a'), `${i}`)] } },
+    }));
+
+  it('changes that are forgotten while they are read are out of range; the present is read all the same', async () => {
+    const db = new SlowRowDb();
+    const state = await KvState.open(db);
+    await state.apply(puts(3));
+    let open = () => {};
+    db.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const changes = state.changes(state.revision, spanOf(everyKey));
+    const present = state.get(textKey('a'), {});
+    const [old] = await state.apply([
+      { index: 4, command: { kind: 'txn', txn: { success: [put(textKey('a'), 'new')] } } },
+      { index: 5, command: { kind: 'compact', revision: state.revision + 1 } },
+    ]);
+    expect(old).toMatchObject({ succeeded: true });
+    await vi.waitFor(async () => expect((await db.rowsOf('v')).length).toBe(1));
+    open();
+    await expect(changes).rejects.toMatchObject({ code: 'out_of_range' });
+    expect(plain((await present)?.value)).toBe(plain(textKey('new')));
+    await state.close();
+  });
+
+  it('a state opened again goes on sweeping', async () => {
+    const db = new ForgetfulRowDb();
+    const state = await KvState.open(db);
+    await state.apply(puts(50));
+    await state.apply([{ index: 51, command: { kind: 'compact', revision: state.revision } }]);
+    // What is written now may have met no step of the sweep yet.
+    const crashed = await db.crash(seededRandom(1));
+    await state.close();
+    const again = await KvState.open(crashed);
+    await vi.waitFor(async () => expect((await crashed.rowsOf('v')).length).toBe(1));
+    await again.close();
+  });
+});
+
 describe('a failed write', () => {
   it('is the end of all writing, and of nothing else', async () => {
     const db = new ForgetfulRowDb();
