@@ -103,13 +103,11 @@ export class KvState {
   /** Changes of the keys from this revision on, some or all; `out_of_range` when they are forgotten. */
   async changes(from: number, span: KeySpan): Promise<Changes> {
     this.refuseForgotten(from);
-    const changes = await readChanges(this.#db, from, this.revision, span).catch((error) => {
-      // They may have been forgotten, and swept away, while they were read.
+    return readChanges(this.#db, from, this.revision, span).catch((error) => {
+      // Their values may have been forgotten, and swept away, while the changes were read.
       this.refuseForgotten(from);
       throw error;
     });
-    this.refuseForgotten(from);
-    return changes;
   }
 
   refuseForgotten(revision: number): void {

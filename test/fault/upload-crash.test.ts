@@ -27,9 +27,9 @@ function rowsOn(disk: Disk, rows: MemoryRowDb): RowDb {
     getMany: (keys) => rows.getMany(keys),
     cursor: (bounds, options) => rows.cursor(bounds, options),
     snapshot: () => rows.snapshot(),
-    async write(changes: readonly RowChange[], options) {
+    async write(changes: readonly RowChange[]) {
       if (disk.fs.crashed) throw new Error('the machine has stopped');
-      await rows.write(changes, options);
+      await rows.write(changes);
     },
     close: async () => {},
   };
