@@ -2,6 +2,7 @@
 
 import type { Route } from '../router.js';
 import { apiRoute, routerRows } from './api-route.js';
+import { batchRoutes } from './batch-routes.js';
 import { type ClusterRoutesParts, clusterRoutes } from './cluster-routes.js';
 import { type FileRoutesParts, fileRoutes } from './file-routes.js';
 import { openApiDocument } from './openapi.js';
@@ -9,7 +10,7 @@ import { openApiDocument } from './openapi.js';
 export type ApiV1Parts = ClusterRoutesParts & FileRoutesParts;
 
 export function apiV1Routes(parts: ApiV1Parts): Route[] {
-  const routes = [...fileRoutes(parts), ...clusterRoutes(parts)];
+  const routes = [...batchRoutes(parts), ...fileRoutes(parts), ...clusterRoutes(parts)];
   routes.push(
     apiRoute({
       method: 'GET',
