@@ -68,9 +68,14 @@ function recognize(socket: Socket, clock: Clock, milliseconds: number, found: (p
     for (let piece = socket.read(); piece !== null; piece = socket.read()) first = Buffer.concat([first, piece]);
     const protocol = protocolOf(first);
     if (protocol !== undefined) {
-      release();
+      socket.off('readable', onReadable);
       socket.unshift(first);
-      found(protocol);
+      // One tick later the stream has forgotten that it was read by hand. Until then it would not stop when it is told to,
+      // and a body that nobody reads would come in all the same.
+      process.nextTick(() => {
+        release();
+        if (!socket.destroyed) found(protocol);
+      });
     } else if (first.length >= limits.firstBytesMax) {
       socket.destroy();
     }

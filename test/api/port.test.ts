@@ -93,6 +93,27 @@ describe('first bytes', () => {
     expect(await converse(lmofRequest, pieceBytes, '"request_id":7')).toContain('DELETE_RESPONSE');
   });
 
+  it('a body that nobody reads stays with its sender', async () => {
+    let received = () => 0;
+    await open((request) => {
+      received = () => request.socket.bytesRead;
+    });
+    const bytes = 64 * 1024 * 1024;
+    const socket = connect({ port: number, host: '127.0.0.1' });
+    socket.on('error', () => {});
+    socket.write(`POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${bytes}\r\n\r\n`);
+    socket.write(Buffer.alloc(bytes));
+    // What was not taken at once is not taken any more: nothing moves between two looks.
+    let left = -1;
+    while (left !== socket.writableLength || received() === 0) {
+      left = socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(left).toBeGreaterThan(0);
+    expect(received()).toBeLessThan(1024 * 1024);
+    socket.destroy();
+  });
+
   it('a connection that never tells its protocol is closed in time', async () => {
     await open(answerVersion, { firstBytesMilliseconds: 100 });
     for (const said of ['', 'P', 'PRI']) {
