@@ -71,7 +71,7 @@ export async function composeFiles(parts: FilesParts): Promise<FilesComposition>
     staging: await openStaging(config),
     report: (err) => parts.logger.warn({ err }, 'upload sessions that have expired were not swept'),
   });
-  return { store, cluster, files, uploads, apiRoutes: apiV1Routes({ cluster, kv, files, random, version }) };
+  return { store, cluster, files, uploads, apiRoutes: apiV1Routes({ cluster, kv, files, uploads, random, version }) };
 }
 
 /** Beside a store that was handed in, the open ends of uploads are kept in memory. */

@@ -1,6 +1,6 @@
 // Which handler answers a request. In a route's path `{name}` stands for any one segment, or what of it other text leaves,
 // and `{name...}` for all the rest; what they stand for is handed to the handler, as it was sent. The first route that
-// fits counts. HEAD goes where GET goes, and OPTIONS is answered from the table.
+// fits counts. HEAD goes where GET goes, and OPTIONS is answered from the table where no handler is named for it.
 
 import { CairnError } from '../../base/errors.js';
 import type { Need } from '../auth/principal.js';
@@ -73,7 +73,7 @@ function patternOf(path: string): RegExp {
 
 function allowedMethods(route: Route): string[] {
   const methods = Object.keys(route.methods);
-  return [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
+  return [...new Set([...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'])];
 }
 
 function refuse(code: 'not_found', message: string): Found['handle'] {

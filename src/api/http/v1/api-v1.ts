@@ -6,11 +6,13 @@ import { batchRoutes } from './batch-routes.js';
 import { type ClusterRoutesParts, clusterRoutes } from './cluster-routes.js';
 import { type FileRoutesParts, fileRoutes } from './file-routes.js';
 import { openApiDocument } from './openapi.js';
+import { tusRoutes } from './tus-routes.js';
+import { type UploadRoutesParts, uploadRoutes } from './upload-routes.js';
 
-export type ApiV1Parts = ClusterRoutesParts & FileRoutesParts;
+export type ApiV1Parts = ClusterRoutesParts & FileRoutesParts & UploadRoutesParts;
 
 export function apiV1Routes(parts: ApiV1Parts): Route[] {
-  const routes = [...batchRoutes(parts), ...fileRoutes(parts), ...clusterRoutes(parts)];
+  const routes = [...batchRoutes(parts), ...fileRoutes(parts), ...uploadRoutes(parts), ...clusterRoutes(parts)];
   routes.push(
     apiRoute({
       method: 'GET',
@@ -22,5 +24,5 @@ export function apiV1Routes(parts: ApiV1Parts): Route[] {
     }),
   );
   const document = openApiDocument(routes, parts.version);
-  return routerRows(routes);
+  return [...routerRows(routes), ...tusRoutes(parts)];
 }

@@ -10,7 +10,7 @@ import { readBody } from '../request-body.js';
 
 /** `invalid_argument` for other encodings and for what is no gzip; `too_large` for what grows beyond measure. */
 export function decodedBody(exchange: Exchange): AsyncIterable<Uint8Array> {
-  const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
+  const encoding = encodingOf(exchange);
   if (encoding === 'identity') return readBody(exchange);
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new CairnError(
@@ -19,6 +19,15 @@ export function decodedBody(exchange: Exchange): AsyncIterable<Uint8Array> {
     );
   }
   return gunzipped(exchange);
+}
+
+/** Whether the length that the request declares is that of something else. */
+export function isEncoded(exchange: Exchange): boolean {
+  return encodingOf(exchange) !== 'identity';
+}
+
+function encodingOf(exchange: Exchange): string {
+  return (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
 }
 
 async function* gunzipped(exchange: Exchange): AsyncGenerator<Uint8Array> {
