@@ -51,6 +51,8 @@ export const limits = {
   scanWindowBytes: mib,
   /** Bytes that opening a record reads at most before it knows how long the record is. */
   recordFirstReadBytesMax: 128 * kib,
+  /** Segments that a thread beside the log's own keeps open for reading. */
+  sharedSegmentsCountMax: 256,
   /** Segments whose headers are read at the same time when a log is opened. */
   segmentOpensCountMax: 64,
 

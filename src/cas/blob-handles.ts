@@ -9,7 +9,6 @@ import type { ByteRange } from '../base/range.js';
 import { verifyBlocks } from '../log/block-checksums.js';
 import type { OpenFile } from '../log/file-system.js';
 import type { RecordReader } from '../log/log.js';
-import type { LargeFiles } from './large-files.js';
 
 function checkRange({ start, end }: ByteRange, digest: Digest): void {
   assert(start >= 0 && start <= end && end <= digest.size, 'a read lies inside its blob');
@@ -43,23 +42,23 @@ export class PackedHandle implements BlobHandle {
 /** A blob in a file of its own; the checksum table is the payload of its record in the log. */
 export class LargeHandle implements BlobHandle {
   readonly localPath: string;
-  readonly #files: LargeFiles;
   readonly #file: OpenFile;
   readonly #record: RecordReader;
+  readonly #closeFile: () => Promise<void>;
   /** The piece of the checksum table that was read last. */
   #page: { readonly firstBlock: number; readonly table: Uint8Array } | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
     readonly digest: Digest,
-    files: LargeFiles,
     file: OpenFile,
     record: RecordReader,
+    closeFile: () => Promise<void>,
   ) {
     this.localPath = file.path;
-    this.#files = files;
     this.#file = file;
     this.#record = record;
+    this.#closeFile = closeFile;
   }
 
   async read(range: ByteRange, scratch?: Uint8Array): Promise<Uint8Array> {
@@ -92,7 +91,7 @@ export class LargeHandle implements BlobHandle {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#record.close(), this.#files.release(this.#file)]).then(() => {});
+    this.#closing ??= Promise.all([this.#record.close(), this.#closeFile()]).then(() => {});
     return this.#closing;
   }
 }

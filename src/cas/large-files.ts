@@ -6,8 +6,9 @@
 import { dirname, join } from 'node:path';
 import { type BlobHash, type Digest, hashHex, parseHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
-import { type Random, uniqueName } from '../base/random.js';
+import type { Random } from '../base/random.js';
 import type { FileSystem, OpenFile } from '../log/file-system.js';
+import { TemporaryFiles } from './temporary-files.js';
 
 const fileName = /^([0-9a-f]{64})-([0-9a-f]{8})$/;
 
@@ -17,11 +18,43 @@ export interface LargeFileName {
   readonly file: number;
 }
 
+function directoryOf(root: string, hex: string): string {
+  return join(root, hex.slice(0, 2));
+}
+
+function pathOf(root: string, { hash, file }: LargeFileName): string {
+  const hex = hashHex(hash);
+  return join(directoryOf(root, hex), `${hex}-${file.toString(16).padStart(8, '0')}`);
+}
+
+async function openForReading(fs: FileSystem, path: string, digest: Digest): Promise<OpenFile> {
+  const file = await fs.open(path, 'read');
+  if (file === undefined) throw new CairnError('corrupt', `${path} is missing`);
+  try {
+    const size = await file.size();
+    if (size !== digest.size) throw new CairnError('corrupt', `${path} has ${size} bytes instead of ${digest.size}`);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** For a thread that reads beside the store's own: the file may be unlinked while it is open. */
+export function openSharedLargeFile(
+  fs: FileSystem,
+  storeDirectory: string,
+  name: LargeFileName,
+  digest: Digest,
+): Promise<OpenFile> {
+  return openForReading(fs, pathOf(join(storeDirectory, 'large'), name), digest);
+}
+
 export class LargeFiles {
+  readonly temporary: TemporaryFiles;
   readonly #fs: FileSystem;
   readonly #random: Random;
   readonly #root: string;
-  readonly #temp: string;
   /** Open handles by path. */
   readonly #readers = new Map<string, number>();
   /** Paths to unlink when their last reader closes. */
@@ -35,33 +68,22 @@ export class LargeFiles {
     this.#fs = fs;
     this.#random = random;
     this.#root = join(directory, 'large');
-    this.#temp = join(directory, 'temp');
+    this.temporary = new TemporaryFiles(fs, random, directory);
   }
 
   /** Removes what unfinished writes of an earlier run left under `temp/`. */
   static async open(fs: FileSystem, random: Random, directory: string): Promise<LargeFiles> {
     const files = new LargeFiles(fs, random, directory);
-    await fs.removeDirectory(files.#temp);
-    await fs.makeDirectory(files.#temp);
+    await files.temporary.empty();
     return files;
   }
 
-  pathOf({ hash, file }: LargeFileName): string {
-    const hex = hashHex(hash);
-    return join(this.#directoryOf(hex), `${hex}-${file.toString(16).padStart(8, '0')}`);
+  pathOf(name: LargeFileName): string {
+    return pathOf(this.#root, name);
   }
 
   #directoryOf(hex: string): string {
-    return join(this.#root, hex.slice(0, 2));
-  }
-
-  createTemporary(): Promise<OpenFile> {
-    return this.#fs.create(join(this.#temp, uniqueName(this.#random)));
-  }
-
-  async removeTemporary(file: OpenFile): Promise<void> {
-    await file.close();
-    await this.#fs.remove(file.path);
+    return directoryOf(this.#root, hex);
   }
 
   /** Moves a temporary file, synced by the caller if that is promised, to its place; closes it. */
@@ -97,15 +119,9 @@ export class LargeFiles {
   async acquire(name: LargeFileName, digest: Digest): Promise<OpenFile> {
     const path = this.pathOf(name);
     this.#readers.set(path, (this.#readers.get(path) ?? 0) + 1);
-    let file: OpenFile | undefined;
     try {
-      file = await this.#fs.open(path, 'read');
-      if (file === undefined) throw new CairnError('corrupt', `${path} is missing`);
-      const size = await file.size();
-      if (size !== digest.size) throw new CairnError('corrupt', `${path} has ${size} bytes instead of ${digest.size}`);
-      return file;
+      return await openForReading(this.#fs, path, digest);
     } catch (error) {
-      await file?.close();
       await this.#forgetReader(path);
       throw error;
     }

@@ -16,15 +16,12 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
-import { type BlobHash, type Digest, emptyDigest, hashesEqual, toDigest } from '../base/digest.js';
+import { type BlobHash, type Digest, emptyDigest, toDigest } from '../base/digest.js';
 import { assert, CairnError, errorCode } from '../base/errors.js';
-import { Interruptible } from '../base/interruptible.js';
-import { limits } from '../base/limits.js';
-import { digestBlob } from '../blake3/hasher.js';
-import type { Log, RecordReader } from '../log/log.js';
+import type { FileSystem } from '../log/file-system.js';
+import type { Log } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
 import { BatchWriter } from './batch-writer.js';
-import { emptyHandle, LargeHandle, PackedHandle } from './blob-handles.js';
 import {
   blobRecordBytes,
   decodeBlobRecord,
@@ -38,24 +35,27 @@ import type { Catalog } from './catalog.js';
 import { CommitQueue } from './commit-queue.js';
 import type { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
+import { type BlobPlaces, isEmptyBlob, isSameRow, openBlob } from './open-blob.js';
 import type { Poison } from './poison.js';
-import { dropSpooled, Spool, type Spooled } from './spool.js';
-import { checkExpected, refuseWhenCanceled } from './write-checks.js';
+import { dropSpooled, type Spooled } from './spool.js';
+import type { SharedChange, SharedParts, StoreOwner } from './store-owner.js';
+import { checkExpected } from './write-checks.js';
+import { type Committer, writeSource } from './write-source.js';
 
 export interface LocalStoreParts {
+  readonly fs: FileSystem;
+  readonly directory: string;
+  readonly logDirectory: string;
   readonly log: Log;
   readonly catalog: Catalog;
   readonly files: LargeFiles;
   readonly durability: Durability;
   readonly lagging: LaggingFiles;
   readonly poison: Poison;
+  /** Whom to tell of what changes for threads that read beside this one. */
+  readonly watchers: Set<(change: SharedChange) => void>;
   /** Stops what runs in the background and releases what the store holds, after the last write. */
   readonly shutDown: () => Promise<void>;
-}
-
-/** Why a write that is still receiving bytes was cut short: somebody else has stored the blob. */
-class StoredByAnother {
-  constructor(readonly digest: Digest) {}
 }
 
 export class LocalStore implements BlobStore {
@@ -63,10 +63,27 @@ export class LocalStore implements BlobStore {
   readonly #deletes = new CommitQueue();
   readonly #parts: LocalStoreParts;
   readonly #writes = new Set<Promise<unknown>>();
+  readonly #places: BlobPlaces;
+  readonly #committer: Committer;
   #closing: Promise<void> | undefined;
 
   constructor(parts: LocalStoreParts) {
+    const { log, catalog, files } = parts;
     this.#parts = parts;
+    this.#places = {
+      find: (hash) => {
+        this.#refuseWhenClosed();
+        return catalog.find(hash);
+      },
+      openRecord: (at, lengthHint) => log.openRecord(at, lengthHint),
+      openLarge: (name, digest) => files.acquire(name, digest),
+      closeLarge: (file) => files.release(file),
+    };
+    this.#committer = {
+      commit: (spooled, expect) => this.#commit(spooled, expect),
+      whenStored: (hash, callback) => this.#whenStored(hash, callback),
+      existed: (digest) => this.#result(digest, true),
+    };
   }
 
   #refuseWhenClosed(): void {
@@ -77,55 +94,24 @@ export class LocalStore implements BlobStore {
     this.#refuseWhenClosed();
     const { table } = this.#parts.catalog;
     return hashes.map((hash) => {
-      const size = isEmpty(hash) ? 0 : table.sizeOf(hash);
+      const size = isEmptyBlob(hash) ? 0 : table.sizeOf(hash);
       return size < 0 ? undefined : { size };
     });
   }
 
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {
-    for (;;) {
-      this.#refuseWhenClosed();
-      if (isEmpty(hash)) return emptyHandle(emptyDigest);
-      const row = this.#parts.catalog.find(hash);
-      if (row === undefined) return undefined;
-      try {
-        return await this.#openAt(hash, row);
-      } catch (error) {
-        // The blob may have been deleted, moved or stored again since its row was read.
-        if (this.#isCurrent(hash, row)) throw error;
-      }
-    }
-  }
-
-  #isCurrent(hash: BlobHash, row: BlobRow): boolean {
-    const now = this.#parts.catalog.find(hash);
-    return now !== undefined && now.segment === row.segment && now.offset === row.offset;
-  }
-
-  async #openAt(hash: BlobHash, row: BlobRow): Promise<BlobHandle> {
-    const record = await this.#parts.log.openRecord(row, blobRecordBytes(row));
-    try {
-      return await this.#openBlob(hash, row, record);
-    } catch (error) {
-      await record.close();
-      throw error;
-    }
-  }
-
-  async #openBlob(hash: BlobHash, row: BlobRow, record: RecordReader): Promise<BlobHandle> {
-    const blob = decodeBlobRecord(record);
-    if (blob === undefined || blob.kind === 'tombstone' || !hashesEqual(blob.digest.hash, hash)) {
-      throw new CairnError('corrupt', `segment ${row.segment} holds another record at ${row.offset}`);
-    }
-    if (blob.kind === 'packed') return new PackedHandle(blob.digest, record);
-    const file = await this.#parts.files.acquire({ hash, file: blob.file }, blob.digest);
-    return new LargeHandle(blob.digest, this.#parts.files, file, record);
+    this.#refuseWhenClosed();
+    return openBlob(this.#places, hash);
   }
 
   async write(source: BlobSource, options: WriteOptions = {}): Promise<WriteResult> {
     this.#refuseWhenClosed();
     this.#parts.poison.refuse();
-    const writing = this.#write(source, options);
+    return this.#tracked(this.#write(source, options));
+  }
+
+  /** Closing waits for it. */
+  async #tracked<T>(writing: Promise<T>): Promise<T> {
     this.#writes.add(writing);
     try {
       return await writing;
@@ -134,69 +120,36 @@ export class LocalStore implements BlobStore {
     }
   }
 
-  async writeMany(
+  writeMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]> {
+    return this.#writeMany(blobs, options, false);
+  }
+
+  async #writeMany(
     blobs: readonly NamedBlob[],
     { signal }: WriteManyOptions = {},
+    areVerified: boolean,
   ): Promise<(WriteResult | CairnError)[]> {
     this.#refuseWhenClosed();
     const parts = {
       ...this.#parts,
       commits: this.commits,
       signal,
+      areVerified,
       appear: (digest: Digest, place: RecordPlace) => this.#appear(digest, place, false),
       writeOne: ({ digest, bytes }: NamedBlob) => this.#write(bytes, { expect: digest, signal }),
     };
-    const writing = new BatchWriter(parts, blobs).run();
-    this.#writes.add(writing);
-    try {
-      return await writing;
-    } finally {
-      this.#writes.delete(writing);
-    }
+    return this.#tracked(new BatchWriter(parts, blobs).run());
   }
 
-  async #write(source: BlobSource, { expect, signal }: WriteOptions): Promise<WriteResult> {
-    refuseWhenCanceled(signal);
-    if (source instanceof Uint8Array && source.length <= limits.packedBlobBytesMax) {
-      return this.#commit({ kind: 'packed', digest: digestBlob(source), bytes: source }, expect);
-    }
-    const spool = new Spool(this.#parts.files, expect);
-    try {
-      if (source instanceof Uint8Array) await spool.take(source);
-      else await this.#receive(source, spool, expect, signal);
-      const spooled = await spool.finish();
-      return await this.#commit(spooled, expect);
-    } catch (error) {
-      await spool.discard();
-      if (!(error instanceof StoredByAnother)) throw error;
-      checkExpected(expect, error.digest);
-      return this.#result(error.digest, true);
-    }
+  #write(source: BlobSource, options: WriteOptions): Promise<WriteResult> {
+    return writeSource(this.#committer, this.#parts.files.temporary, source, options);
   }
 
-  /** Takes in all of a source, unless it is canceled or the blob it announced is stored by somebody else first. */
-  async #receive(
-    source: AsyncIterable<Uint8Array>,
-    spool: Spool,
-    expect: Digest | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const pieces = new Interruptible(source);
-    const overtaken = (stored: Digest) => pieces.interrupt(new StoredByAnother(stored));
-    const stopWaiting = expect && this.commits.whenStored(expect.hash, overtaken);
-    const row = expect && this.#parts.catalog.find(expect.hash);
-    if (row !== undefined) overtaken(toDigest(expect!.hash, row.size));
-    const cancel = () => pieces.interrupt(new CairnError('canceled', 'the write was canceled'));
-    signal?.addEventListener('abort', cancel, { once: true });
-    try {
-      for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) await spool.take(piece);
-    } catch (error) {
-      pieces.abandon();
-      throw error;
-    } finally {
-      stopWaiting?.();
-      signal?.removeEventListener('abort', cancel);
-    }
+  #whenStored(hash: BlobHash, callback: (stored: Digest) => void): () => void {
+    const stopWaiting = this.commits.whenStored(hash, callback);
+    const row = this.#parts.catalog.find(hash);
+    if (row !== undefined) callback(toDigest(hash, row.size));
+    return stopWaiting;
   }
 
   async #commit(spooled: Spooled, expect: Digest | undefined): Promise<WriteResult> {
@@ -210,10 +163,10 @@ export class LocalStore implements BlobStore {
         () => this.#parts.catalog.has(digest.hash),
         () => (spooled.kind === 'packed' ? this.#commitPacked(digest, spooled.bytes) : this.#commitLarge(spooled)),
       );
-      if (existed) await dropSpooled(this.#parts.files, spooled);
+      if (existed) await dropSpooled(this.#parts.files.temporary, spooled);
       return this.#result(digest, existed);
     } catch (error) {
-      await dropSpooled(this.#parts.files, spooled);
+      await dropSpooled(this.#parts.files.temporary, spooled);
       throw error;
     }
   }
@@ -259,17 +212,11 @@ export class LocalStore implements BlobStore {
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {
     this.#refuseWhenClosed();
     this.#parts.poison.refuse();
-    const deleting = allDone(hashes.map((hash) => this.#delete(hash)));
-    this.#writes.add(deleting);
-    try {
-      return await deleting;
-    } finally {
-      this.#writes.delete(deleting);
-    }
+    return this.#tracked(allDone(hashes.map((hash) => this.#delete(hash))));
   }
 
   async #delete(hash: BlobHash): Promise<boolean> {
-    if (isEmpty(hash)) return false;
+    if (isEmptyBlob(hash)) return false;
     const { log, catalog } = this.#parts;
     await log.waitForRoom();
     // Whoever finds the blob gone waits until it certainly is.
@@ -287,7 +234,7 @@ export class LocalStore implements BlobStore {
     let name: LargeFileName | undefined;
     while (row.large) {
       name = await this.#fileOf(hash, row);
-      if (this.#isCurrent(hash, row)) break;
+      if (isSameRow(catalog.find(hash), row)) break;
       // Only compaction is beside us, and moves it.
       row = catalog.find(hash)!;
     }
@@ -334,6 +281,47 @@ export class LocalStore implements BlobStore {
     return { blobs: count, bytes };
   }
 
+  /** For another thread of this process, which is to be told of every change from now on. */
+  share(onChange: (change: SharedChange) => void): { readonly parts: SharedParts; readonly owner: StoreOwner } {
+    const { catalog, directory, logDirectory, durability, watchers } = this.#parts;
+    watchers.add(onChange);
+    const table = catalog.table.share((shard, to) => onChange({ kind: 'moved', shard, to }));
+    const owner: StoreOwner = {
+      find: async (hashes) => {
+        this.#refuseWhenClosed();
+        return hashes.map((hash) => catalog.find(hash));
+      },
+      commitPacked: (digest, bytes) => this.#commitShared(async () => ({ kind: 'packed', digest, bytes })),
+      commitLarge: (digest, path, checksums) =>
+        this.#commitShared(async () => {
+          const file = await this.#parts.fs.open(path, 'write');
+          if (file === undefined) throw new CairnError('storage', `${path} is missing`);
+          return { kind: 'large', digest, file, checksums };
+        }),
+      commitMany: (blobs, options) => this.#writeMany(blobs, options, true),
+      stored: (hash, signal) => this.#stored(hash, signal),
+      delete: (hashes) => this.delete(hashes),
+      list: (options) => this.list(options),
+      usage: () => this.usage(),
+    };
+    return { parts: { directory, logDirectory, durability, table }, owner };
+  }
+
+  async #commitShared(spooled: () => Promise<Spooled>): Promise<WriteResult> {
+    this.#refuseWhenClosed();
+    return this.#tracked(spooled().then((it) => this.#commit(it, undefined)));
+  }
+
+  #stored(hash: BlobHash, signal: AbortSignal): Promise<Digest | undefined> {
+    return new Promise((resolve) => {
+      const stopWaiting = this.#whenStored(hash, resolve);
+      signal.addEventListener('abort', () => {
+        stopWaiting();
+        resolve(undefined);
+      });
+    });
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -349,8 +337,4 @@ export class LocalStore implements BlobStore {
 async function allDone<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(tasks);
   return Promise.all(tasks);
-}
-
-function isEmpty(hash: BlobHash): boolean {
-  return hashesEqual(hash, emptyDigest.hash);
 }

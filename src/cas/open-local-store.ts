@@ -16,6 +16,7 @@ import { Maintenance } from './maintenance.js';
 import { Poison } from './poison.js';
 import { type Recovered, recover, tablePath } from './recovery.js';
 import { openStoreFile } from './store-file.js';
+import type { SharedChange } from './store-owner.js';
 import type { StoreReport } from './store-report.js';
 import { saveTable } from './table-file.js';
 
@@ -45,27 +46,38 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       report('error', 'the store takes no more writes', { err });
       options.onPoisoned?.();
     });
+    const watchers = new Set<(change: SharedChange) => void>();
     const log = {
       ...options,
-      directory: join(directory, 'log'),
+      onRemoved: (segment: number) => {
+        for (const watcher of watchers) watcher({ kind: 'segment-removed', segment });
+      },
+      directory: logDirectory(directory),
       onPoisoned: (error: CairnError) => poison.set(error),
       onDamage: (stretch: DamagedStretch) => report('error', 'a stretch of the log is damaged', { ...stretch }),
     };
     const recovered = await recover({ ...options, files, log, poison });
-    return assemble(options, files, poison, recovered, () => storeFile.release());
+    return assemble(options, { files, poison, watchers, recovered, release: () => storeFile.release() });
   } catch (error) {
     await storeFile.release();
     throw error;
   }
 }
 
-function assemble(
-  options: LocalStoreOptions,
-  files: LargeFiles,
-  poison: Poison,
-  { index, log, catalog, lagging }: Recovered,
-  release: () => Promise<void>,
-): LocalStore {
+function logDirectory(directory: string): string {
+  return join(directory, 'log');
+}
+
+interface Assembly {
+  readonly files: LargeFiles;
+  readonly poison: Poison;
+  readonly watchers: Set<(change: SharedChange) => void>;
+  readonly recovered: Recovered;
+  readonly release: () => Promise<void>;
+}
+
+function assemble(options: LocalStoreOptions, { files, poison, watchers, recovered, release }: Assembly): LocalStore {
+  const { index, log, catalog, lagging } = recovered;
   const { directory, fs, durability, clock, report } = options;
   const stop = async () => {
     await maintenance.stop();
@@ -87,7 +99,19 @@ function assemble(
       await release();
     }
   };
-  const store = new LocalStore({ log, catalog, files, durability, lagging, poison, shutDown });
+  const store = new LocalStore({
+    fs,
+    directory,
+    logDirectory: logDirectory(directory),
+    watchers,
+    log,
+    catalog,
+    files,
+    durability,
+    lagging,
+    poison,
+    shutDown,
+  });
   const compactor = new Compactor({ log, catalog, commits: store.commits });
   const maintenance = new Maintenance({
     catalog,

@@ -174,7 +174,8 @@ async function dropLostFiles(
     const row = catalog.find(digest.hash)!;
     try {
       const record = await log.openRecord(row, blobRecordBytes(row));
-      const handle = new LargeHandle(digest, files, await files.acquire(name, digest), record);
+      const file = await files.acquire(name, digest);
+      const handle = new LargeHandle(digest, file, record, () => files.release(file));
       try {
         await readAll(handle);
       } finally {

@@ -10,7 +10,7 @@ import type { Hasher } from '../blake3/hash-engine.js';
 import { createHasher, digestBlob } from '../blake3/hasher.js';
 import { BlockChecksums } from '../log/block-checksums.js';
 import type { OpenFile } from '../log/file-system.js';
-import type { LargeFiles } from './large-files.js';
+import type { TemporaryFiles } from './temporary-files.js';
 
 export type Spooled =
   | { readonly kind: 'packed'; readonly digest: Digest; readonly bytes: Uint8Array }
@@ -29,7 +29,7 @@ const noBytes = new Uint8Array(0);
 const firstBufferBytes = 4096;
 
 export class Spool {
-  readonly #files: LargeFiles;
+  readonly #files: TemporaryFiles;
   /** Bytes after which the blob is certainly not what was announced. */
   readonly #sizeMax: number;
   readonly #announcedLarge: boolean;
@@ -40,7 +40,7 @@ export class Spool {
   #size = 0;
   #spilled: Spilled | undefined;
 
-  constructor(files: LargeFiles, expect: Digest | undefined) {
+  constructor(files: TemporaryFiles, expect: Digest | undefined) {
     this.#files = files;
     this.#sizeMax = expect?.size ?? limits.blobBytesMax;
     this.#announcedLarge = expect !== undefined && expect.size > limits.packedBlobBytesMax;
@@ -95,7 +95,7 @@ export class Spool {
 
   async #spill(pieces: readonly Uint8Array[]): Promise<void> {
     this.#spilled ??= {
-      file: await this.#files.createTemporary(),
+      file: await this.#files.create(),
       hasher: createHasher(),
       checksums: new BlockChecksums(),
       position: 0,
@@ -128,11 +128,11 @@ export class Spool {
     if (spilled === undefined) return;
     this.#spilled = undefined;
     spilled.hasher.discard();
-    await this.#files.removeTemporary(spilled.file);
+    await this.#files.remove(spilled.file);
   }
 }
 
 /** Removes what a finished spool left in `temp/`, if anything. */
-export async function dropSpooled(files: LargeFiles, spooled: Spooled): Promise<void> {
-  if (spooled.kind === 'large') await files.removeTemporary(spooled.file);
+export async function dropSpooled(files: TemporaryFiles, spooled: Spooled): Promise<void> {
+  if (spooled.kind === 'large') await files.remove(spooled.file);
 }

@@ -30,6 +30,8 @@ export interface LogParts {
   readonly clock: Clock;
   /** Called once, when a sync has failed and the log takes no more appends. */
   readonly onPoisoned?: (error: CairnError) => void;
+  /** Called when a segment is gone, with its id. */
+  readonly onRemoved?: (segment: number) => void;
   /** Called for every damaged run of bytes that an open or a scan had to skip. */
   readonly onDamage?: (stretch: DamagedStretch) => void;
 }
@@ -142,6 +144,7 @@ export class Log {
     await this.#parts.fs.remove(segment.file.path);
     await this.#appender.syncDirectory();
     if (this.#segments.delete(id)) await segment.release();
+    this.#parts.onRemoved?.(id);
   }
 
   /** Waits for appends under way and makes them durable. Later calls fail; records held open stay readable. */

@@ -5,13 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobStore, Durability } from '../../src/base/blob-store.js';
 import { systemClock } from '../../src/base/clock.js';
+import { systemRandom } from '../../src/base/random.js';
+import type { LocalStore } from '../../src/cas/local-store.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { MeteredStore } from '../../src/cas/metered-store.js';
+import { SharedStore } from '../../src/cas/shared-store.js';
+import type { SharedChange } from '../../src/cas/store-owner.js';
 import { VerifyingStore } from '../../src/cas/verifying-store.js';
 import { CairnClient } from '../../src/client/cairn-client.js';
 import { openNodeTransport } from '../../src/client/node-transport.js';
 import { RemoteStore } from '../../src/client/remote-store.js';
 import { MaintenanceStore } from '../../src/cluster/maintenance-store.js';
+import { nodeFileSystem } from '../../src/log/node-file-system.js';
+import { linkedOwner, storeHandlers } from '../../src/server/store-link.js';
+import { ThreadLink } from '../../src/server/thread-link.js';
 import { openStoreIn } from '../support/local-store.js';
 import { serve } from '../support/served.js';
 import { blobStoreSuite } from './blob-store.js';
@@ -108,7 +115,30 @@ const remote: Row = {
   supports: { ...disk.supports, existedInRaces: false, cancelIsFinal: false, readsAfterDelete: false },
 };
 
+/** The store on disk as another thread uses it: its table read while it changes, everything else asked by messages. */
+const shared: Row = {
+  name: 'SharedStore beside LocalStore (disk)',
+  open: async () => {
+    const inner = await disk.open();
+    const { port1, port2 } = new MessageChannel();
+    let store: SharedStore | undefined;
+    const link = new ThreadLink(port2, { changed: (change: SharedChange) => store?.changed(change) });
+    const { parts, owner } = (inner.store as LocalStore).share((change) => answering.tell('changed', change));
+    const answering = new ThreadLink(port1, storeHandlers(owner));
+    store = new SharedStore({ shared: parts, owner: linkedOwner(link), fs: nodeFileSystem, random: systemRandom });
+    return {
+      store,
+      async close() {
+        await store?.close();
+        await inner.close();
+        port1.close();
+      },
+    };
+  },
+  supports: { ...disk.supports },
+};
+
 const locals = [disk, local('memory'), metered(disk), verifying(disk)];
-const stores: Row[] = [memory, metered(memory), verifying(memory), maintained(memory), ...locals, remote];
+const stores: Row[] = [memory, metered(memory), verifying(memory), maintained(memory), ...locals, shared, remote];
 
 for (const { name, open, supports } of stores) blobStoreSuite(name, open, supports);

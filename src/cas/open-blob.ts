@@ -1,0 +1,61 @@
+// Opens a blob where its row says it is, for whoever knows rows: the store itself, or another thread that reads its files.
+// Between the look at the row and the opening of its file the blob may be deleted, moved by compaction, or stored again: then
+// the row is another, and it is tried again. A failure counts only when the row still stands.
+
+import type { BlobHandle } from '../base/blob-store.js';
+import { type BlobHash, type Digest, emptyDigest, hashesEqual } from '../base/digest.js';
+import { CairnError } from '../base/errors.js';
+import type { OpenFile } from '../log/file-system.js';
+import type { LogPosition } from '../log/record.js';
+import type { RecordReader } from '../log/record-reader.js';
+import { emptyHandle, LargeHandle, PackedHandle } from './blob-handles.js';
+import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
+import type { BlobRow } from './blob-table.js';
+import type { LargeFileName } from './large-files.js';
+
+export interface BlobPlaces {
+  find(hash: BlobHash): BlobRow | undefined | Promise<BlobRow | undefined>;
+  openRecord(at: LogPosition, lengthHint: number): Promise<RecordReader>;
+  /** `corrupt` when it is gone or has another size. */
+  openLarge(name: LargeFileName, digest: Digest): Promise<OpenFile>;
+  closeLarge(file: OpenFile): Promise<void>;
+}
+
+export function isEmptyBlob(hash: BlobHash): boolean {
+  return hashesEqual(hash, emptyDigest.hash);
+}
+
+export function isSameRow(one: BlobRow | undefined, other: BlobRow): boolean {
+  return one !== undefined && one.segment === other.segment && one.offset === other.offset;
+}
+
+/** Undefined when there is no such blob. */
+export async function openBlob(places: BlobPlaces, hash: BlobHash): Promise<BlobHandle | undefined> {
+  if (isEmptyBlob(hash)) return emptyHandle(emptyDigest);
+  for (;;) {
+    const found = places.find(hash);
+    const row = found instanceof Promise ? await found : found;
+    if (row === undefined) return undefined;
+    try {
+      return await openAt(places, hash, row);
+    } catch (error) {
+      if (isSameRow(await places.find(hash), row)) throw error;
+    }
+  }
+}
+
+async function openAt(places: BlobPlaces, hash: BlobHash, row: BlobRow): Promise<BlobHandle> {
+  const record = await places.openRecord(row, blobRecordBytes(row));
+  try {
+    const blob = decodeBlobRecord(record);
+    if (blob === undefined || blob.kind === 'tombstone' || !hashesEqual(blob.digest.hash, hash)) {
+      throw new CairnError('corrupt', `segment ${row.segment} holds another record at ${row.offset}`);
+    }
+    if (blob.kind === 'packed') return new PackedHandle(blob.digest, record);
+    const file = await places.openLarge({ hash, file: blob.file }, blob.digest);
+    return new LargeHandle(blob.digest, file, record, () => places.closeLarge(file));
+  } catch (error) {
+    await record.close();
+    throw error;
+  }
+}
