@@ -388,6 +388,8 @@ export const limits = {
   /** Life of an access token, and of a refresh token that nobody uses. */
   accessTokenSeconds: 900,
   refreshTokenSeconds: 30 * 24 * 3600,
+  /** Life of a token that was made to last, unless it has no end: a hundred years. */
+  lastingTokenSecondsMax: 100 * 365 * 24 * 3600,
   /** Attempts at a change of accounts that others keep getting in the way of. */
   accountChangeAttemptsCountMax: 8,
   /** Wait before changes of accounts are followed again, after they could not be. */

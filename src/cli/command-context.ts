@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import type { CairnClient } from '../client/cairn-client.js';
 import { connect } from '../client/client.js';
+import { addConnectionOptions, type ConnectionFlags, connection } from './connection.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { Output } from './output.js';
 import { type Progress, startProgress } from './progress.js';
@@ -26,23 +27,18 @@ export interface CommandContext {
   endWith(code: number): void;
 }
 
-interface SharedOptions {
-  readonly server?: string;
+interface SharedOptions extends ConnectionFlags {
   readonly json?: boolean;
 }
 
-const defaultServer = 'http://127.0.0.1:9000';
-
 /** Adds what all commands of a client understand. */
 export function addSharedOptions(command: Command): Command {
-  return command
-    .option('--server <url>', `address of the server (default: $CAIRN_SERVER or ${defaultServer})`)
-    .option('--json', 'one JSON object a line instead of text');
+  return addConnectionOptions(command).option('--json', 'one JSON object a line instead of text');
 }
 
 /** Runs a command to its end and ends the process with its exit code. */
 export async function runCommand(command: Command, work: (context: CommandContext) => Promise<void>): Promise<never> {
-  const { server, json = false } = command.optsWithGlobals<SharedOptions>();
+  const { json = false, ...flags } = command.optsWithGlobals<SharedOptions>();
   const output = new Output(process.stdout);
   const stopping = new AbortController();
   let exitCode: number = exitCodes.ok;
@@ -68,7 +64,8 @@ export async function runCommand(command: Command, work: (context: CommandContex
   });
   const release = keepProcessAlive();
   try {
-    const client = connect(server ?? process.env.CAIRN_SERVER ?? defaultServer);
+    const { url, options } = await connection(flags);
+    const client = connect(url, options);
     try {
       await work({
         client,

@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   rm: async () => (await import('./rm.js')).addRmCommand,
   path: async () => (await import('./path.js')).addPathCommand,
   sync: async () => (await import('./sync.js')).addSyncCommand,
+  user: async () => (await import('./user.js')).addUserCommand,
+  token: async () => (await import('./token.js')).addTokenCommand,
   rebuild: async () => (await import('./rebuild.js')).addRebuildCommand,
 };
 

@@ -10,6 +10,7 @@ import { interruptible } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import { resolveRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
+import type { AccountClient } from './account-client.js';
 import { batchRead, batchWrite } from './batch.js';
 import type { CallParts } from './call-parts.js';
 import { download } from './download.js';
@@ -75,6 +76,12 @@ export class CairnClient {
   #loaded(): Promise<Services> {
     this.#services ??= import('./services.js').then(({ createServices }) => createServices(this.#connection.transport));
     return this.#services;
+  }
+
+  /** Accounts and tokens of the server. */
+  async accounts(): Promise<AccountClient> {
+    const { AccountClient } = await import('./account-client.js');
+    return new AccountClient(async () => (await this.#loaded()).accounts);
   }
 
   async #blobs(): Promise<Services['blobs']> {

@@ -4,9 +4,10 @@
 
 import { setMaxListeners } from 'node:events';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
-import type { Transport } from '@connectrpc/connect';
+import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from '@connectrpc/connect-node';
 import { limits } from '../base/limits.js';
+import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
 
 export interface ConnectTransport {
   readonly transport: Transport;
@@ -17,11 +18,19 @@ export interface ConnectTransport {
 type SessionManager = NonNullable<GrpcTransportOptions['sessionManager']>;
 
 /** Calls back whenever a session has ended. */
-export function openConnectTransport(baseUrl: string, onSessionEnd: () => void): ConnectTransport {
+export function openConnectTransport(
+  baseUrl: string,
+  options: ConnectOptions,
+  onSessionEnd: () => void,
+): ConnectTransport {
+  const authorization = authorizationOf(options);
   const sessions = new Http2SessionManager(
     baseUrl,
     { pingIntervalMs: limits.clientPingIntervalMilliseconds, pingTimeoutMs: limits.clientPingMillisecondsMax },
-    { settings: { initialWindowSize: limits.clientStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax } },
+    {
+      ...tlsOptions(options),
+      settings: { initialWindowSize: limits.clientStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax },
+    },
   );
   const prepare = (session: ClientHttp2Session) => {
     session.setLocalWindowSize(limits.clientSessionWindowBytes);
@@ -33,11 +42,20 @@ export function openConnectTransport(baseUrl: string, onSessionEnd: () => void):
         baseUrl,
         sessionManager: eachSession(sessions, prepare),
         acceptCompression: [],
+        interceptors: authorization === undefined ? [] : [presenting(authorization)],
         readMaxBytes: limits.requestMessageBytesMax,
         writeMaxBytes: limits.requestMessageBytesMax,
       }),
     ),
     close: () => sessions.abort(),
+  };
+}
+
+/** Every call carries the account's credentials. */
+function presenting(authorization: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set('authorization', authorization);
+    return next(request);
   };
 }
 

@@ -9,10 +9,12 @@ import {
   connect,
   constants,
   type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
 import { codeOfHttpStatus, codeOfStatus } from './error-codes.js';
 import { frameHeaderBytes } from './message.js';
 
@@ -23,10 +25,22 @@ export class GrpcSession {
   #session: ClientHttp2Session | undefined;
   #failure: Error | undefined;
 
+  readonly #headers: OutgoingHttpHeaders;
+
+  /** `invalid_argument` for credentials that cannot be. */
   constructor(
     private readonly origin: string,
     private readonly clock: Clock,
-  ) {}
+    private readonly options: ConnectOptions = {},
+  ) {
+    const authorization = authorizationOf(options);
+    this.#headers = {
+      ':method': 'POST',
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+      ...(authorization !== undefined && { authorization }),
+    };
+  }
 
   readonly call: Call = async (method, frame, signal) => {
     if (signal?.aborted) throw new CairnError('canceled', 'canceled', { cause: signal.reason });
@@ -44,6 +58,7 @@ export class GrpcSession {
 
   #open(): ClientHttp2Session {
     const session = connect(this.origin, {
+      ...tlsOptions(this.options),
       settings: {
         enablePush: false,
         initialWindowSize: limits.clientStreamWindowBytes,
@@ -129,12 +144,7 @@ export class GrpcSession {
 
   #request(session: ClientHttp2Session, method: string): ClientHttp2Stream {
     try {
-      return session.request({
-        ':method': 'POST',
-        ':path': method,
-        'content-type': 'application/grpc+proto',
-        te: 'trailers',
-      });
+      return session.request({ ...this.#headers, ':path': method });
     } catch (error) {
       throw new CairnError('unavailable', reasonOf(error), { cause: error });
     }

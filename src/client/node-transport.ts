@@ -4,6 +4,7 @@
 import type { Transport } from '@connectrpc/connect';
 import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
+import type { ConnectOptions } from './connect-options.js';
 import type { ConnectTransport } from './connect-transport.js';
 import { type Call, GrpcSession } from './grpc-session.js';
 
@@ -17,15 +18,19 @@ export interface ClientTransport {
   close(): void;
 }
 
-export function openNodeTransport(url: string, clock: Clock = systemClock): ClientTransport {
+export function openNodeTransport(
+  url: string,
+  options: ConnectOptions = {},
+  clock: Clock = systemClock,
+): ClientTransport {
   const origin = checkUrl(url);
   const listeners: (() => void)[] = [];
-  const session = new GrpcSession(origin, clock);
+  const session = new GrpcSession(origin, clock, options);
   let opened: Promise<ConnectTransport> | undefined;
   let isClosed = false;
   const open = async () => {
     const { openConnectTransport } = await import('./connect-transport.js');
-    const connection = openConnectTransport(origin, () => {
+    const connection = openConnectTransport(origin, options, () => {
       for (const listener of listeners) listener();
     });
     if (isClosed) connection.close();

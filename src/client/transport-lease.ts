@@ -33,8 +33,8 @@ export class TransportLease {
     return (await this.#get()).concurrency;
   }
 
-  /** What a call of the Transport service sends along. */
-  async headers(): Promise<{ authorization: string }> {
+  /** What a call of the Transport service sends along, beside an account's credentials. */
+  async headers(): Promise<Readonly<Record<string, string>>> {
     let lease = await this.#get();
     const age = this.clock.monotonic() - lease.grantedAt;
     if (!lease.presented && age > limits.clientTokenMillisecondsMax) {
@@ -42,7 +42,7 @@ export class TransportLease {
       lease = await this.#get();
     }
     lease.presented = true;
-    return { authorization: `Bearer ${lease.token}` };
+    return { 'x-cairn-transport-token': lease.token };
   }
 
   forget(): void {

@@ -14,6 +14,8 @@ export interface Finished {
 
 export interface RunOptions {
   readonly server?: string | undefined;
+  /** Added to the test's own, of which nothing of ours is handed on. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   readonly input?: string | Uint8Array | undefined;
   readonly cwd?: string | undefined;
   /** Where the command makes its temporary files. */
@@ -24,9 +26,10 @@ export interface RunOptions {
 
 export function spawnCairn(
   args: readonly string[],
-  { server, cwd, temporary, uid }: RunOptions = {},
+  { server, env: given, cwd, temporary, uid }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
-  const { CAIRN_SERVER: _, ...env } = process.env;
+  const ours = (name: string) => /^CAIRN_(SERVER|TOKEN|PASSWORD|CA)$/.test(name);
+  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours(name))), ...given };
   if (server !== undefined) env.CAIRN_SERVER = server;
   if (temporary !== undefined) env.TMPDIR = temporary;
   return spawn(process.execPath, [command, ...args], { cwd, env, ...(uid !== undefined && { uid, gid: uid }) });

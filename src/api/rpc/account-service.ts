@@ -12,8 +12,9 @@ import {
   type SetPasswordRequest,
 } from '../../gen/cairn/v1/account_service_pb.js';
 import type { Accounts } from '../auth/accounts.js';
+import { mintToken } from '../auth/mint-token.js';
 import { refuseWeak } from '../auth/password-check.js';
-import { authorize, operationsOf, type Principal } from '../auth/principal.js';
+import { authorize, type Principal } from '../auth/principal.js';
 import type { SignIn } from '../auth/sign-in.js';
 import {
   fromWireOperations,
@@ -31,9 +32,6 @@ export interface AccountServiceParts {
   readonly signIn: SignIn;
   readonly clock: Pick<Clock, 'now'>;
 }
-
-/** Longest life of a token that ends: a hundred years. */
-const tokenSecondsMax = 100n * 365n * 24n * 3600n;
 
 export function accountService(parts: AccountServiceParts): ServiceImpl<typeof AccountService> {
   const { accounts, signIn } = parts;
@@ -131,34 +129,14 @@ async function setPassword(
   await accounts.book.setPassword(name, await accounts.hasher.hash(password));
 }
 
-async function createToken(
-  { accounts: { book, signed }, clock }: AccountServiceParts,
-  { username, label, operations: asked, expiresIn }: CreateTokenRequest,
-  caller: Principal,
-) {
-  const name = ownerOf(caller, username);
-  if (expiresIn < 0n || expiresIn > tokenSecondsMax) {
-    throw new CairnError('invalid_argument', `a token cannot last ${expiresIn} seconds`);
-  }
-  const account = await book.get(name);
-  if (account === undefined) throw new CairnError('not_found', `there is no account ${JSON.stringify(name)}`);
-  const grantable = operationsOf(account.roles).filter((operation) => caller.operations.has(operation));
-  const operations = asked.length === 0 ? grantable : fromWireOperations(asked);
-  for (const operation of operations) {
-    if (grantable.includes(operation)) continue;
-    throw new CairnError(
-      'permission_denied',
-      `a token of ${name} made by ${caller.name || 'you'} may not ${operation}`,
-    );
-  }
-  const nowSeconds = Math.floor(clock.now() / 1000);
-  const expiresAt = expiresIn === 0n ? undefined : nowSeconds + Number(expiresIn);
-  const lasting = { label, operations, expiresAt: expiresAt && expiresAt * 1000 };
-  const token = await book.createToken(name, lasting);
-  return {
-    accessToken: await signed.sign({ kind: 'token', name, id: token.id, turn: 0, expiresAt }),
-    token: toTokenMessage(token),
-  };
+async function createToken({ accounts, clock }: AccountServiceParts, request: CreateTokenRequest, caller: Principal) {
+  const { text, token } = await mintToken(accounts, clock, caller, {
+    name: ownerOf(caller, request.username),
+    label: request.label,
+    operations: fromWireOperations(request.operations),
+    seconds: Number(request.expiresIn),
+  });
+  return { accessToken: text, token: toTokenMessage(token) };
 }
 
 async function listTokens({ accounts: { book } }: AccountServiceParts, request: ListTokensRequest, caller: Principal) {
