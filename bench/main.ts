@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
 import { memoryUnderLoad } from './memory.js';
 import { negotiations } from './negotiate.js';
@@ -39,6 +40,7 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   negotiate: (directory) => compared(negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32)),
   'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),
   'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
+  files: (directory) => fileEdits(directory, quick ? 8 : 256),
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };
 

@@ -40,6 +40,11 @@ export class ChunkBuffer {
     return true;
   }
 
+  /** Ready for another chunk, in the same memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** Gives the memory back. May be called again. */
   release(): void {
     this.#budget.give(this.#taken);

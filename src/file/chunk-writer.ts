@@ -39,6 +39,8 @@ export class ChunkWriter {
   readonly #builder: ManifestBuilder;
   readonly #writes: Promise<void>[] = [];
   #open: OpenChunk | undefined;
+  /** Of a chunk that is stored: memory that is there already is cheaper than new. */
+  #spare: ChunkBuffer | undefined;
 
   constructor(parts: ChunkWriterParts) {
     this.#parts = parts;
@@ -83,6 +85,7 @@ export class ChunkWriter {
     await this.#gather(this.#cutter.rest());
     if (this.#open !== undefined) await this.#endChunk();
     const [manifest] = await Promise.all([this.#builder.finish(), this.settle()]);
+    this.#dropSpare();
     return manifest;
   }
 
@@ -93,25 +96,33 @@ export class ChunkWriter {
     open?.buffer.release();
     await open?.spill?.discard();
     await Promise.allSettled(this.#writes);
+    this.#dropSpare();
   }
 
   async #gather(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    this.#open ??= {
-      sha256: createHash('sha256'),
-      buffer: new ChunkBuffer(this.#parts.budget),
-      spill: undefined,
-      size: 0,
-    };
+    this.#open ??= this.#openChunk();
     const open = this.#open;
     open.sha256.update(bytes);
     open.size += bytes.length;
     while (open.spill === undefined) {
       if (open.buffer.append(bytes)) return;
-      if (this.#writes.length === 0 || open.size > limits.gatheredChunkBytesMax) await this.#spill(open);
-      else await this.#writes.shift();
+      if (this.#spare !== undefined) this.#dropSpare();
+      else if (this.#writes.length > 0 && open.size <= limits.gatheredChunkBytesMax) await this.#writes.shift();
+      else await this.#spill(open);
     }
     await open.spill.append(bytes);
+  }
+
+  #openChunk(): OpenChunk {
+    const buffer = this.#spare ?? new ChunkBuffer(this.#parts.budget);
+    this.#spare = undefined;
+    return { sha256: createHash('sha256'), buffer, spill: undefined, size: 0 };
+  }
+
+  #dropSpare(): void {
+    this.#spare?.release();
+    this.#spare = undefined;
   }
 
   async #spill(open: OpenChunk): Promise<void> {
@@ -143,7 +154,9 @@ export class ChunkWriter {
       const [held] = await this.#parts.store.stat([digest.hash]);
       if (held === undefined) await this.#parts.store.write(buffer.bytes, { expect: digest });
     } finally {
-      buffer.release();
+      buffer.clear();
+      this.#dropSpare();
+      this.#spare = buffer;
     }
   }
 }
