@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 import type { Manifest } from '../chunk/manifest-builder.js';
-import { absent, prefixRange, unchanged } from '../meta/keys.js';
+import { absent, nextKey, prefixRange, unchanged } from '../meta/keys.js';
 import type { Compare, KeyValue, KvStore, Operation } from '../meta/kv.js';
 import { untilCommitted } from './commit-retry.js';
 import type { FileCounts, FileInfo, PageOf, PageRequest } from './file-info.js';
@@ -145,8 +145,7 @@ export class FileCatalog {
       const page = await this.#parts.kv.range(versions, { keysOnly: true });
       const [first, last] = [page.items[0], page.items.at(-1)];
       if (first === undefined || last === undefined) return;
-      const end = Buffer.concat([last.key, Buffer.of(0)]);
-      await this.#parts.kv.txn({ success: [{ kind: 'delete', range: { start: first.key, end } }] });
+      await this.#parts.kv.txn({ success: [{ kind: 'delete', range: { start: first.key, end: nextKey(last.key) } }] });
       more = page.more;
     }
   }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { toDigest } from '../../src/base/digest.js';
-import { hashBytes } from '../../src/blake3/hasher.js';
+import { digestBlob, hashBytes } from '../../src/blake3/hasher.js';
 import { decodeManifestNode, encodeBranch, encodeLeaf } from '../../src/chunk/manifest-node.js';
 
 const hash = hashBytes(Uint8Array.of(1));
@@ -16,6 +17,15 @@ function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
 
 describe('a node of a manifest', () => {
   it('has the bytes that docs/FORMATS.md says', () => {
+    const hello = new TextEncoder().encode('hello');
+    const sha256 = new Uint8Array(createHash('sha256').update(hello).digest());
+    expect(Buffer.from(encodeLeaf([{ digest: digestBlob(hello), sha256 }])).toString('hex')).toBe(
+      '434d414e010001000500000000000000' +
+        '0100000000000000' +
+        'ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f' +
+        '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824' +
+        '0500000000000000',
+    );
     expect(Buffer.from(leaf.subarray(0, 24)).toString('hex')).toBe('434d414e010002000e0000000a0000000200000000000000');
     expect(leaf.length).toBe(24 + 2 * 72);
     expect(branch.length).toBe(24 + 48);
