@@ -1,27 +1,30 @@
 // The one error class. Every failure a caller could meet has a code from this closed list; the words are free.
 // Nothing here knows of transports: faces translate codes in `api/error-map.ts`, and clients translate them back.
 
-export type ErrorCode =
-  | 'invalid_argument'
-  | 'not_found'
-  | 'already_exists'
-  | 'out_of_range'
-  | 'digest_mismatch'
-  | 'failed_precondition'
-  | 'no_node'
-  | 'timeout'
-  | 'unavailable'
-  | 'canceled'
-  | 'unimplemented'
-  | 'conflict'
-  | 'corrupt'
-  | 'storage'
-  | 'no_space'
-  | 'too_large'
-  | 'overloaded'
-  | 'unauthenticated'
-  | 'permission_denied'
-  | 'internal';
+export const errorCodes = [
+  'invalid_argument',
+  'not_found',
+  'already_exists',
+  'out_of_range',
+  'digest_mismatch',
+  'failed_precondition',
+  'no_node',
+  'timeout',
+  'unavailable',
+  'canceled',
+  'unimplemented',
+  'conflict',
+  'corrupt',
+  'storage',
+  'no_space',
+  'too_large',
+  'overloaded',
+  'unauthenticated',
+  'permission_denied',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
 
 /** What an error is about: the thing that is not there, is there already, or was named wrongly. */
 export interface ErrorSubject {

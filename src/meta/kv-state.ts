@@ -8,6 +8,7 @@
 // the disk holds: nothing more is applied until the state is opened anew.
 
 import { assert, CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import { EntryApplier, type KvEntry, type KvOutcome } from './apply-entries.js';
 import type { KeySpan } from './keys.js';
 import type { KeyRange, KeyValue, RangeOptions, RangePage, ReadOptions } from './kv.js';
@@ -25,6 +26,7 @@ export class KvState {
   readonly #sweeper: Sweeper;
   readonly #listeners = new Set<() => void>();
   #state: StateRow;
+  #durableIndex: number;
   #isApplying = false;
   #failure: CairnError | undefined;
   #isClosed = false;
@@ -32,6 +34,7 @@ export class KvState {
   private constructor(db: RowDb, state: StateRow) {
     this.#db = db;
     this.#state = state;
+    this.#durableIndex = state.appliedIndex;
     this.#sweeper = new Sweeper(db);
   }
 
@@ -62,14 +65,26 @@ export class KvState {
     return this.#state.appliedIndex;
   }
 
-  /** One outcome for each entry, in order, when what they changed is durable. */
-  async apply(entries: readonly KvEntry[]): Promise<KvOutcome[]> {
+  /** Index of the last entry that the disk knows to have been applied; those behind it have changed nothing. */
+  get durableIndex(): number {
+    return this.#durableIndex;
+  }
+
+  /**
+   * One outcome for each entry, in order, when what they changed is durable. `rowsAt` names rows that go to the disk in the
+   * same step as the state after the entry of that index.
+   */
+  async apply(
+    entries: readonly KvEntry[],
+    rowsAt: (appliedIndex: number) => readonly RowChange[] = () => [],
+  ): Promise<KvOutcome[]> {
     this.refuseWhenClosed();
     if (this.#failure !== undefined) throw this.#failure;
     assert(!this.#isApplying, 'entries are applied one call after the other');
     this.#isApplying = true;
     try {
-      const commit = (rows: readonly RowChange[], state: StateRow) => this.#commit(rows, state);
+      const commit = (rows: readonly RowChange[], state: StateRow) =>
+        this.#commit(rows, state, rowsAt(state.appliedIndex));
       return await new EntryApplier(this.#db, this.#state, commit).apply(entries);
     } finally {
       this.#isApplying = false;
@@ -132,12 +147,15 @@ export class KvState {
     await this.#db.close();
   }
 
-  async #commit(rows: readonly RowChange[], state: StateRow): Promise<void> {
+  async #commit(rows: readonly RowChange[], state: StateRow, more: readonly RowChange[]): Promise<void> {
     const { revision, compacted } = this.#state;
-    // Entries that changed nothing may be applied again, and change nothing again. So they cost no write.
-    if (state.revision !== revision || state.compacted !== compacted) {
+    const isChanged = state.revision !== revision || state.compacted !== compacted;
+    const isFar = state.appliedIndex - this.#durableIndex >= limits.kvUnwrittenEntriesMax;
+    // Entries that changed nothing may be applied again, and change nothing again. So they cost no write, mostly.
+    if (isChanged || isFar) {
       try {
-        await this.#db.write([...rows, { key: stateKey, value: encodeState(state) }]);
+        await this.#db.write([...rows, ...more, { key: stateKey, value: encodeState(state) }]);
+        this.#durableIndex = state.appliedIndex;
       } catch (error) {
         this.#failure =
           error instanceof CairnError ? error : new CairnError('storage', String(error), { cause: error });

@@ -249,7 +249,7 @@ export class RaftState {
 }
 
 /** What the group is after one more entry. */
-function groupAfter(before: GroupState, { index, term, kind, data }: Entry): GroupState {
+export function groupAfter(before: GroupState, { index, term, kind, data }: Entry): GroupState {
   if (kind === 'config') {
     const changed = applyConfigChange(before.configuration, decodeConfigChange(data));
     // Refused changes are not proposed; all the same, every node must make the same of one.

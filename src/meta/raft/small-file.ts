@@ -1,0 +1,32 @@
+// A small file that is replaced as a whole, and is never seen half written.
+
+import { dirname } from 'node:path';
+import type { FileSystem } from '../../log/file-system.js';
+
+/** Durable when it resolves. One writer a path. */
+export async function replaceFile(fs: FileSystem, path: string, content: Uint8Array): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await fs.remove(temporary);
+  const file = await fs.create(temporary);
+  try {
+    await file.write([content], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await fs.rename(temporary, path);
+  await fs.syncDirectory(dirname(path));
+}
+
+/** Undefined when there is none. */
+export async function readSmallFile(fs: FileSystem, path: string): Promise<Buffer | undefined> {
+  const file = await fs.open(path, 'read');
+  if (file === undefined) return undefined;
+  try {
+    const bytes = Buffer.alloc(await file.size());
+    await file.read(bytes, 0);
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
