@@ -23,6 +23,7 @@ import {
   type VersionRow,
 } from './file-rows.js';
 import { readPage, resolvePage } from './page.js';
+import { Turns } from './turns.js';
 
 export interface FileCatalogParts {
   readonly kv: KvStore;
@@ -54,13 +55,19 @@ interface Read {
 
 export class FileCatalog {
   readonly #parts: FileCatalogParts;
+  /** Within this process nobody waits in vain; only other processes can be faster. */
+  readonly #turns = new Turns();
 
   constructor(parts: FileCatalogParts) {
     this.#parts = parts;
   }
 
   /** Makes a file, or a new version of the file that has the name. */
-  async add(added: NewVersion): Promise<FileInfo> {
+  add(added: NewVersion): Promise<FileInfo> {
+    return this.#turns.take(added.name, () => this.#add(added));
+  }
+
+  #add(added: NewVersion): Promise<FileInfo> {
     return untilCommitted(this.#parts, async () => {
       const found = await this.#read(fileKeys.byName(added.name));
       if (found !== undefined && added.ifExists === 'fail') throw alreadyExists(added.name);

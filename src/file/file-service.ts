@@ -30,7 +30,7 @@ export interface FileServiceParts {
   readonly random: Random;
   /** How files are cut. May change from one start to the next: manifests do not depend on it. */
   readonly chunking: Chunking;
-  /** What uploads may hold beyond the little that each has from the start. */
+  /** What uploads and reads may hold beyond the little that each has from the start. */
   readonly budget: ByteBudget;
 }
 
@@ -90,12 +90,12 @@ export class FileService {
   /** `not_found` without that file or version. There is nothing to close. */
   async open(fileId: string, { version }: { readonly version?: number | undefined } = {}): Promise<OpenFile> {
     const { info, manifest } = await this.#catalog.find(fileId, version);
-    const { store } = this.#parts;
+    const { store, budget } = this.#parts;
     return {
       info,
       bytes: (range = { start: 0, end: info.size }, { signal } = {}) => {
         resolveRange(info.size, range.start, range.end - range.start);
-        return readFile({ store, manifest, range, signal });
+        return readFile({ store, budget, manifest, range, signal });
       },
     };
   }

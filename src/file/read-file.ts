@@ -2,6 +2,7 @@
 // piece lies in one chunk. Chunks that are gone, or are not what the manifest says, are `corrupt`: never other bytes.
 
 import type { BlobHandle, BlobStore } from '../base/blob-store.js';
+import type { ByteBudget } from '../base/byte-budget.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
@@ -15,15 +16,53 @@ export interface ReadFileParts {
   /** Lies inside the file. */
   readonly range: ByteRange;
   readonly signal?: AbortSignal | undefined;
+  /** What pieces beyond the first size are granted by. */
+  readonly budget: ByteBudget;
 }
 
-/** Pieces of 64 KiB at first and 1 MiB later. The arrays are the caller's. `canceled` once the signal is raised. */
+/** Pieces of 64 KiB at first, and up to 1 MiB as the budget grants it. The arrays are the caller's. `canceled` once the signal is raised. */
 export function readFile(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
   return readAhead(readPieces(parts));
 }
 
-async function* readPieces({ store, manifest, range, signal }: ReadFileParts): AsyncGenerator<Uint8Array> {
-  let pieceBytes: number = limits.firstReadBytes;
+async function* readPieces(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
+  const size = new PieceSize(parts.budget);
+  try {
+    yield* readChunks(parts, size);
+  } finally {
+    size.giveBack();
+  }
+}
+
+/** Doubles as the reader takes pieces, as long as the budget grants it. */
+class PieceSize {
+  bytes: number = limits.firstReadBytes;
+  readonly #budget: ByteBudget;
+  #granted = 0;
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
+
+  grow(): void {
+    const grown = Math.min(2 * this.bytes, limits.readBytesMax);
+    // One piece is used while the next is read.
+    const more = 2 * (grown - this.bytes);
+    if (more === 0 || !this.#budget.take(more)) return;
+    this.#granted += more;
+    this.bytes = grown;
+  }
+
+  giveBack(): void {
+    this.#budget.give(this.#granted);
+    this.#granted = 0;
+  }
+}
+
+async function* readChunks(
+  { store, manifest, range, signal }: ReadFileParts,
+  size: PieceSize,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of new ManifestReader(store, manifest).chunksIn(range)) {
     const handle = await openChunk(store, chunk);
     try {
@@ -31,11 +70,11 @@ async function* readPieces({ store, manifest, range, signal }: ReadFileParts): A
       for (let start = Math.max(0, range.start - chunk.offset); start < end; ) {
         refuseWhenCanceled(signal);
         // Pieces end where the blob's blocks do, so that no block is read twice.
-        const aligned = start + pieceBytes - ((start + pieceBytes) % limits.blockBytes);
+        const aligned = start + size.bytes - ((start + size.bytes) % limits.blockBytes);
         const stop = Math.min(aligned, end);
         yield await handle.read({ start, end: stop });
         start = stop;
-        pieceBytes = Math.min(2 * pieceBytes, limits.readBytesMax);
+        size.grow();
       }
     } finally {
       await handle.close();

@@ -69,15 +69,18 @@ export class UploadSessions {
   readonly #catalog: FileCatalog;
   readonly #leases: UploadLeases;
   #closed = false;
-  #cancelSweep: () => void;
+  #cancelSweep = () => {};
   #sweeping: Promise<void> = Promise.resolve();
 
-  /** Looks for expired sessions soon, and then every `uploadSweepMilliseconds`, until it is closed. */
   constructor(parts: UploadSessionsParts) {
     this.#parts = parts;
     this.#catalog = new FileCatalog(parts);
     this.#leases = new UploadLeases(parts.clock);
-    this.#cancelSweep = parts.clock.after(0, () => this.#sweepRegularly());
+  }
+
+  /** Drops expired sessions now, and then every `uploadSweepMilliseconds`, until it is closed. */
+  startSweeping(): void {
+    this.#sweepRegularly();
   }
 
   /** `invalid_argument` for a name, size or part size that is none; `already_exists` when that is to fail. */

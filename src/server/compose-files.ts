@@ -71,6 +71,7 @@ export async function composeFiles(parts: FilesParts): Promise<FilesComposition>
     staging: await openStaging(config),
     report: (err) => parts.logger.warn({ err }, 'upload sessions that have expired were not swept'),
   });
+  uploads.startSweeping();
   return { store, cluster, files, uploads, apiRoutes: apiV1Routes({ cluster, kv, files, uploads, random, version }) };
 }
 

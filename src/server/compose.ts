@@ -95,6 +95,9 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     budget,
     address,
     takesWrites: () => serving.status === 'serving',
+  }).catch(async (error) => {
+    await metadata.close().finally(() => opened.close());
+    throw error;
   });
   const http = httpFace({
     store,

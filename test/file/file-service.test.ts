@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/base/byte-budget.js';
 import { limits } from '../../src/base/limits.js';
 import { formatChecksum } from '../../src/chunk/chunk.js';
+import { FileService } from '../../src/file/file-service.js';
 import { bytesOf, streamOf, withFiles } from '../support/file-service.js';
 import { randomSplit, seededRandom, testSeed } from '../support/random.js';
 
@@ -171,11 +172,11 @@ describe('files', () => {
 
   it('get a version for each of many uploads at once, and numbers without gaps', () =>
     withFiles(async ({ files }) => {
-      const uploads = Array.from({ length: 20 }, (_, i) => files.upload('same', text(`upload ${i}`)));
+      const uploads = Array.from({ length: 200 }, (_, i) => files.upload('same', text(`upload ${i}`)));
       const stored = await Promise.all(uploads);
       expect(new Set(stored.map(({ fileId }) => fileId)).size).toBe(1);
       expect(stored.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
-        Array.from({ length: 20 }, (_, i) => i + 1),
+        Array.from({ length: 200 }, (_, i) => i + 1),
       );
       for (const [i, { fileId, version }] of stored.entries()) {
         expect(String(await bytesOf((await files.open(fileId, { version })).bytes()))).toBe(`upload ${i}`);
@@ -185,6 +186,34 @@ describe('files', () => {
       );
       expect(only.filter(({ status }) => status === 'fulfilled').length).toBe(1);
     }));
+
+  it('get a version for each of many uploads by several processes, too', () =>
+    withFiles(async ({ parts }) => {
+      const uploads = Array.from({ length: 12 }, (_, i) => new FileService(parts).upload('same', text(`upload ${i}`)));
+      const versions = (await Promise.all(uploads)).map(({ version }) => version);
+      expect(versions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    }));
+
+  it('are read in small pieces where memory is short, in larger ones elsewhere, and give memory back', async () => {
+    const bytes = seededRandom(seed).bytes(4_000_000);
+    const longest = async (budget: ByteBudget) =>
+      withFiles(
+        async ({ files }) => {
+          const { fileId } = await files.upload('name', bytes);
+          const lengths: number[] = [];
+          for await (const piece of (await files.open(fileId)).bytes()) lengths.push(piece.length);
+          const left = (await files.open(fileId)).bytes();
+          await left.next();
+          await left.next();
+          await left.return(undefined);
+          expect(budget.takenBytes).toBe(0);
+          return Math.max(...lengths);
+        },
+        { budget, chunking: { kind: 'fixed', chunkBytes: 4_000_000 } },
+      );
+    expect(await longest(new ByteBudget(0))).toBe(limits.firstReadBytes);
+    expect(await longest(new ByteBudget(1 << 30))).toBeGreaterThan(limits.firstReadBytes * 8);
+  });
 
   it('are corrupt, and never other bytes, when somebody deletes their chunks or manifests', () =>
     withFiles(async ({ files, store }) => {

@@ -242,7 +242,9 @@ describe('upload sessions', () => {
         await sessions.append(kept.uploadId, 0, streamOf([Buffer.from('ab')]));
         await parts.staging.open('u_00000000000000000000000000000000.0', 0);
         clock.advance(1);
-        await sessions.sweep();
+        sessions.startSweeping();
+        await expect.poll(async () => (await sessions.list()).total).toBe(1);
+        await expect.poll(async () => (await parts.staging.names()).length).toBe(1);
         expect((await sessions.list()).items.map(({ name }) => name)).toEqual(['kept']);
         expect(await parts.staging.names()).toEqual([`${kept.uploadId}.0`]);
       },
