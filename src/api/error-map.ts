@@ -7,7 +7,7 @@ import { CairnError, type ErrorCode, type ErrorSubject, errorCode } from '../bas
 import type { Logger } from './logger.js';
 
 /** What the LumeoFS faces call an error, by its number there. */
-const lumeoNames = {
+export const lumeoNames = {
   1001: 'INVALID_PARAMETER',
   1002: 'FILE_NOT_FOUND',
   1003: 'FILE_ALREADY_EXISTS',
