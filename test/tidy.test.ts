@@ -17,7 +17,7 @@ import {
 
 /** Room → rooms it may import. Its own files it may import always. From the roof to the ground. */
 const roomTable: Readonly<Record<string, readonly string[]>> = {
-  cli: ['server', 'client', 'tree', 'blake3', 'base'],
+  cli: ['server', 'client', 'tree', 'meta', 'blake3', 'base'],
   server: [
     'api',
     'client',
@@ -34,7 +34,7 @@ const roomTable: Readonly<Record<string, readonly string[]>> = {
     'base',
   ],
   api: ['cluster', 'replication', 'file', 'tree', 'meta', 'chunk', 'cas', 'log', 'blake3', 'base', 'gen'],
-  client: ['tree', 'chunk', 'blake3', 'base', 'gen'],
+  client: ['tree', 'meta', 'chunk', 'blake3', 'base', 'gen'],
   cluster: ['replication', 'meta', 'base'],
   replication: ['meta', 'base'],
   file: ['tree', 'chunk', 'meta', 'base'],

@@ -10,6 +10,7 @@ import { interruptible } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import { resolveRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
+import type { KvStore } from '../meta/kv.js';
 import type { AccountClient } from './account-client.js';
 import { batchRead, batchWrite } from './batch.js';
 import type { CallParts } from './call-parts.js';
@@ -240,6 +241,12 @@ export class CairnClient {
   async checkTree(root: BlobHash, { signal }: CallOptions = {}): Promise<TreeCheck> {
     const answer = this.#connection.call('/cairn.v1.TreeService/CheckTree', encodeBytes(root), signal);
     return decodeTreeCheck(await called(answer, signal));
+  }
+
+  /** The server's metadata, for admins. It is of no use any more when this client is closed. */
+  async metadata(): Promise<KvStore> {
+    const { RemoteKv } = await import('./remote-kv.js');
+    return new RemoteKv(this.#connection.transport);
   }
 
   /** How many transfers at once serve this server best. */

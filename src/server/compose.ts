@@ -119,6 +119,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     clock,
     gate,
     accounts: { accounts, signIn },
+    kv: metadata.kv,
     tokens,
     tokenHolders: new TokenHolders(),
     transportTokens: config.transportTokens,

@@ -5,6 +5,7 @@ import { createContextKey } from '@connectrpc/connect';
 import type { BlobStore } from '../../base/blob-store.js';
 import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
+import type { KvStore } from '../../meta/kv.js';
 import type { Gate } from '../auth/gate.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
@@ -44,6 +45,8 @@ export interface RpcParts {
   readonly gate: Gate;
   /** What AccountService works on; undefined where there are no accounts to be kept. */
   readonly accounts?: Pick<AccountServiceParts, 'accounts' | 'signIn'> | undefined;
+  /** What MetaService shows; undefined where there is no metadata. */
+  readonly kv?: KvStore | undefined;
   readonly tokens: TransportTokens;
   readonly tokenHolders: TokenHolders;
   /** `required`: Transport calls without a good token are refused. `optional`: unknown tokens are ignored and counted. */

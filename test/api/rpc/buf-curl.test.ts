@@ -23,7 +23,9 @@ describe.each(['grpc', 'grpcweb', 'connect'])('buf curl over %s', (protocol) => 
 
   it('lists services and methods', async () => {
     expect((await curl('--list-services', server.baseUrl)).trim().split('\n')).toEqual([
+      'cairn.v1.AccountService',
       'cairn.v1.BlobService',
+      'cairn.v1.MetaService',
       'cairn.v1.TreeService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
