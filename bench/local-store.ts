@@ -15,6 +15,8 @@ export function openBenchStore(directory: string): Promise<LocalStore> {
     fs: nodeFileSystem,
     index: levelIndexHome(join(directory, 'index')),
     durability: 'disk',
+    indexMemoryBytes: 2 ** 30,
+    tableSaveChangesMin: limits.tableSaveChangesMin,
     segmentBytesTarget: limits.segmentBytesTarget,
     maintenanceIntervalMilliseconds: 5000,
     clock: systemClock,

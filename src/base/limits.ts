@@ -25,8 +25,19 @@ export const limits = {
   segmentBytesTarget: 256 * mib,
   /** Records that compaction has under way at once. */
   compactionAppendsMax: 256,
+  /** Records that compaction looks at in one turn of the event loop. */
+  compactionStepRecordsMax: 256,
   /** Rows of the index read or changed in one step. */
   indexStepRowsMax: 1000,
+  /** Changed rows at which the index is written without waiting for the next round of maintenance. */
+  indexLagRowsMax: 65_536,
+  /** Hashes that a filter holds without need, beyond as many as there are blobs, before it is built anew. */
+  filterStaleCountMin: 100_000,
+  /** The table is saved again after so many changes, and one for so many rows; or so many bytes of the log, for each of its own. */
+  tableSaveChangesMin: 250_000,
+  tableSaveRowsPerChange: 4,
+  tableSaveLogBytesMin: 256 * mib,
+  tableSaveLogBytesPerByte: 8,
   /** Length of the CAIRN file of a data directory. */
   storeFileBytesMax: 4096,
   /** Bytes of the saved table written or read in one step. */

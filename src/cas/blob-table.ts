@@ -12,21 +12,35 @@
 // thereby fill one shard or one run; to collide under every secret he must make all 64 agree.
 
 import type { BlobHash } from '../base/digest.js';
-import { hashLength, toHash } from '../base/digest.js';
 import { assert } from '../base/errors.js';
 import type { Random } from '../base/random.js';
+import {
+  type BlobRow,
+  copySlot,
+  findSlot,
+  flagsWord,
+  hashWords,
+  homeOf,
+  isUsed,
+  largeFlag,
+  lowWord,
+  mixHash,
+  nextSlot,
+  offsetWord,
+  readHash,
+  readRow,
+  readSize,
+  segmentWord,
+  shardCount,
+  shardOfMix,
+  sizeWord,
+  slotBytes,
+  uint32End,
+  usedFlag,
+  wordsPerSlot,
+} from './table-slot.js';
 
-/** Where a blob is: the place of its record in the log. */
-export interface BlobRow {
-  /** Length of the blob in bytes, below 2⁴⁸. */
-  readonly size: number;
-  /** Segment of the log, below 2³². */
-  readonly segment: number;
-  /** Byte in the segment where the record begins, below 2³². */
-  readonly offset: number;
-  /** The record only names the blob; its bytes are in a file of their own. */
-  readonly large: boolean;
-}
+export type { BlobRow } from './table-slot.js';
 
 /** Slots as 32-bit words in the machine's byte order. */
 export type ShardWords = Uint32Array<SharedArrayBuffer>;
@@ -34,27 +48,6 @@ export type ShardWords = Uint32Array<SharedArrayBuffer>;
 /** Two odd 32-bit numbers. */
 export type TableSecret = readonly [number, number];
 
-const shardBits = 10;
-const slotFractionBits = 32 - shardBits;
-const slotFractionMask = 2 ** slotFractionBits - 1;
-const slotFractionUnit = 2 ** -slotFractionBits;
-
-export const shardCount = 2 ** shardBits;
-export const slotBytes = 48;
-
-export const wordsPerSlot = slotBytes / 4;
-const hashWords = hashLength / 4;
-
-// Words of a slot after the 8 of the hash: size (low 32 bits); size (high 16 bits) and flags above them; segment; offset.
-export const sizeWord = 8;
-export const flagsWord = 9;
-export const segmentWord = 10;
-export const offsetWord = 11;
-// The 14 flag bits above these two are kept for a coarse time of last use.
-export const largeFlag = 1 << 16;
-export const usedFlag = 1 << 17;
-
-export const uint32End = 2 ** 32;
 const sizeEnd = 2 ** 48;
 const loadMax = 0.85;
 const growthFactor = 1.125;
@@ -97,6 +90,8 @@ export class BlobTable {
   readonly #used = new Uint32Array(shardCount);
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * (partialWord + 1)));
   readonly #onMoves: ((shard: number, moved: ShardBuffer) => void)[] = [];
+  /** In each shard, the slot where the next search for a row to drop begins. */
+  readonly #hands = new Uint32Array(shardCount);
   #scratch = new Uint32Array(0);
   #count = 0;
   #bytes = 0;
@@ -150,7 +145,7 @@ export class BlobTable {
 
   get(hash: BlobHash): BlobRow | undefined {
     const mixed = this.#mix(hash);
-    const words = this.#shards[mixed >>> slotFractionBits]!;
+    const words = this.#shards[shardOfMix(mixed)]!;
     const at = findSlot(words, mixed, hash);
     return at < 0 ? undefined : readRow(words, at);
   }
@@ -158,7 +153,7 @@ export class BlobTable {
   /** The blob's size, −1 when it is absent. Allocates nothing: every digest of a negotiation comes by here. */
   sizeOf(hash: BlobHash): number {
     const mixed = this.#mix(hash);
-    const words = this.#shards[mixed >>> slotFractionBits]!;
+    const words = this.#shards[shardOfMix(mixed)]!;
     const at = findSlot(words, mixed, hash);
     return at < 0 ? -1 : readSize(words, at);
   }
@@ -168,7 +163,7 @@ export class BlobTable {
     assert(Number.isInteger(row.size) && row.size >= 0 && row.size < sizeEnd, `size ${row.size} has no 48 bits`);
     assert(isUint32(row.segment) && isUint32(row.offset), `place ${row.segment}:${row.offset} is not of 32 bits`);
     const mixed = this.#mix(hash);
-    const shard = mixed >>> slotFractionBits;
+    const shard = shardOfMix(mixed);
     this.#noteChange(shard);
     this.#put(shard, mixed, hash, row);
     this.#noteChange(shard);
@@ -199,14 +194,17 @@ export class BlobTable {
   /** Was it there? */
   delete(hash: BlobHash): boolean {
     const mixed = this.#mix(hash);
-    const shard = mixed >>> slotFractionBits;
-    const words = this.#shards[shard]!;
-    const at = findSlot(words, mixed, hash);
+    const shard = shardOfMix(mixed);
+    const at = findSlot(this.#shards[shard]!, mixed, hash);
     if (at < 0) return false;
-    this.#noteChange(shard);
-    this.#take(shard, words, at);
-    this.#noteChange(shard);
+    this.#deleteAt(shard, at);
     return true;
+  }
+
+  #deleteAt(shard: number, at: number): void {
+    this.#noteChange(shard);
+    this.#take(shard, this.#shards[shard]!, at);
+    this.#noteChange(shard);
   }
 
   #take(shard: number, words: ShardWords, at: number): void {
@@ -220,17 +218,75 @@ export class BlobTable {
     }
   }
 
-  /** Visits every row, in no order. The visitor must not change the table. */
-  forEach(visit: (hash: BlobHash, row: BlobRow) => void): void {
-    for (let shard = 0; shard < shardCount; shard++) this.forEachInShard(shard, visit);
+  /** A blob that is not in the table may exist all the same, from now on: readers in other threads will not know. */
+  becomePartial(): void {
+    Atomics.store(this.#control, partialWord, 1);
   }
 
-  /** Visits the rows of one shard, about a thousandth of all, for work that must be cut into steps. */
-  forEachInShard(shard: number, visit: (hash: BlobHash, row: BlobRow) => void): void {
+  /** Deletes one row of a shard that may go, whichever comes next; false when none may. */
+  dropOne(shard: number, mayGo: (hash: BlobHash) => boolean): boolean {
     const words = this.#shards[shard]!;
-    for (let at = 0; at < words.length; at += wordsPerSlot) {
-      if (isUsed(words, at)) visit(readHash(words, at), readRow(words, at));
+    const slotCount = words.length / wordsPerSlot;
+    for (let tried = 0; tried < slotCount; tried++) {
+      const slot = this.#hands[shard]! % slotCount;
+      const at = slot * wordsPerSlot;
+      if (isUsed(words, at) && mayGo(readHash(words, at))) {
+        // The hand stays: another row may have moved into the slot.
+        this.#deleteAt(shard, at);
+        return true;
+      }
+      this.#hands[shard] = slot + 1;
     }
+    return false;
+  }
+
+  /** Rows in one shard. */
+  countIn(shard: number): number {
+    return this.#used[shard]!;
+  }
+
+  shardOf(hash: BlobHash): number {
+    return shardOfMix(this.#mix(hash));
+  }
+
+  /** Visits every row, in no order. The visitor must not change the table. */
+  forEach(visit: (hash: BlobHash, row: BlobRow) => void): void {
+    for (let shard = 0; shard < shardCount; shard++) {
+      const words = this.#shards[shard]!;
+      for (let at = 0; at < words.length; at += wordsPerSlot) {
+        if (isUsed(words, at)) visit(readHash(words, at), readRow(words, at));
+      }
+    }
+  }
+
+  /** The hashes of one shard whose rows point into such a segment. */
+  hashesInto(shard: number, isOne: (segment: number) => boolean): BlobHash[] {
+    const words = this.#shards[shard]!;
+    const found: BlobHash[] = [];
+    let asked = -1;
+    let answer = false;
+    for (let at = 0; at < words.length; at += wordsPerSlot) {
+      if (!isUsed(words, at)) continue;
+      const segment = words[at + segmentWord]!;
+      if (segment !== asked) answer = isOne(segment);
+      asked = segment;
+      if (answer) found.push(readHash(words, at));
+    }
+    return found;
+  }
+
+  /** Every row's slot, one behind the other, as `decodeSlots` reads them. */
+  usedSlots(): Uint8Array {
+    const slots = new Uint32Array(this.#count * wordsPerSlot);
+    let to = 0;
+    for (const words of this.#shards) {
+      for (let at = 0; at < words.length; at += wordsPerSlot) {
+        if (!isUsed(words, at)) continue;
+        copySlot(words, at, slots, to);
+        to += wordsPerSlot;
+      }
+    }
+    return new Uint8Array(slots.buffer);
   }
 
   /** The slots of one shard as they are now, to be read at once: the next change may move them. */
@@ -329,7 +385,7 @@ export class BlobTable {
       }
       const mixed = this.#mixOfSlot(words, at);
       const distance = (at - homeOf(words, mixed) + words.length) % words.length;
-      if (mixed >>> slotFractionBits !== shard || distance > run * wordsPerSlot) return undefined;
+      if (shardOfMix(mixed) !== shard || distance > run * wordsPerSlot) return undefined;
       run += 1;
       used += 1;
       bytes += readSize(words, at);
@@ -337,14 +393,6 @@ export class BlobTable {
     const endsEverySearch = capacity === 0 || used < capacity;
     return endsEverySearch ? { used, bytes } : undefined;
   }
-}
-
-export function mixHash(hash: Uint8Array, multiplierA: number, multiplierB: number): number {
-  return (Math.imul(lowWord(hash, 24), multiplierA) + Math.imul(lowWord(hash, 28), multiplierB)) >>> 0;
-}
-
-export function shardOfMix(mixed: number): number {
-  return mixed >>> slotFractionBits;
 }
 
 function newShard(capacity: number): ShardWords {
@@ -363,68 +411,6 @@ function firstCapacity(shard: number): number {
 
 function grownCapacity(shard: number, capacity: number): number {
   return capacity === 0 ? firstCapacity(shard) : Math.max(capacity + 8, Math.floor(capacity * growthFactor));
-}
-
-/** The slot of a hash, or the complement of the empty slot it would take. */
-function findSlot(words: Uint32Array, mixed: number, hash: Uint8Array): number {
-  if (words.length === 0) return -1;
-  const word6 = lowWord(hash, 24);
-  const word7 = lowWord(hash, 28);
-  let at = homeOf(words, mixed);
-  while (isUsed(words, at)) {
-    if (words[at + 7] === word7 && words[at + 6] === word6 && holdsRest(words, at, hash)) return at;
-    at = nextSlot(words, at);
-  }
-  return ~at;
-}
-
-function holdsRest(words: Uint32Array, at: number, hash: Uint8Array): boolean {
-  for (let i = 0; i < hashWords - 2; i++) if (words[at + i] !== lowWord(hash, 4 * i)) return false;
-  return true;
-}
-
-/** The top bits of a mixed hash chose the shard; the others, as a fraction of 1, choose the slot. */
-export function homeOf(words: Uint32Array, mixed: number): number {
-  const capacity = words.length / wordsPerSlot;
-  return Math.floor((mixed & slotFractionMask) * capacity * slotFractionUnit) * wordsPerSlot;
-}
-
-export function nextSlot(words: Uint32Array, at: number): number {
-  const next = at + wordsPerSlot;
-  return next === words.length ? 0 : next;
-}
-
-function isUsed(words: Uint32Array, at: number): boolean {
-  return (words[at + flagsWord]! & usedFlag) !== 0;
-}
-
-function copySlot(source: Uint32Array, from: number, target: Uint32Array, to: number): void {
-  for (let i = 0; i < wordsPerSlot; i++) target[to + i] = source[from + i]!;
-}
-
-function readSize(words: Uint32Array, at: number): number {
-  return words[at + sizeWord]! + (words[at + flagsWord]! & 0xffff) * uint32End;
-}
-
-function readRow(words: Uint32Array, at: number): BlobRow {
-  return {
-    size: readSize(words, at),
-    segment: words[at + segmentWord]!,
-    offset: words[at + offsetWord]!,
-    large: (words[at + flagsWord]! & largeFlag) !== 0,
-  };
-}
-
-function readHash(words: Uint32Array, at: number): BlobHash {
-  const hash = new Uint8Array(hashLength);
-  const view = new DataView(hash.buffer);
-  for (let i = 0; i < hashWords; i++) view.setUint32(4 * i, words[at + i]!, true);
-  return toHash(hash);
-}
-
-/** Four bytes as a little-endian number. */
-export function lowWord(bytes: Uint8Array, offset: number): number {
-  return (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0;
 }
 
 function isUint32(value: number): boolean {

@@ -6,6 +6,7 @@
 //     quarter of all live bytes, the oldest segment is compacted whatever it holds, so that they cannot pile up.
 // A record is looked at and queued in one step, so its place in the log is right whatever happens beside it.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobHash } from '../base/digest.js';
 import { errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -40,6 +41,7 @@ export class Compactor {
   readonly #parts: CompactorParts;
   /** Segments that hold damage next to what matters; left as they are until somebody repairs or deletes it. */
   readonly #damaged = new Set<number>();
+  #looked = 0;
   #stopped = false;
 
   constructor(parts: CompactorParts) {
@@ -102,6 +104,8 @@ export class Compactor {
   }
 
   async #move(record: ScannedRecord, appends: AppendWindow): Promise<void> {
+    // Where there is nothing to move, nothing else would let others have their turn.
+    if (++this.#looked % limits.compactionStepRecordsMax === 0) await nextTurn();
     await appends.room();
     await this.#parts.log.waitForRoom();
     const blob = decodeBlobRecord(record);

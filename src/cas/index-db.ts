@@ -4,6 +4,7 @@
 import type { BlobHash } from '../base/digest.js';
 import type { LogPosition } from '../log/record.js';
 import type { BlobRow } from './blob-table.js';
+import type { SegmentUsage } from './segment-usage.js';
 
 export interface IndexEntry {
   readonly hash: BlobHash;
@@ -25,6 +26,12 @@ export interface IndexDb {
    * index now holds all the log says before it; batches of a rebuild carry none until the last.
    */
   apply(changes: readonly IndexChange[], position: LogPosition | undefined): Promise<void>;
+  /** What the rows sum up to; the caller's own. */
+  usage(): Promise<SegmentUsage>;
+  /** One answer for each hash, in order, as of some moment during the call. */
+  rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]>;
+  /** The row now, at the price of a look at the disk in this turn of the event loop. */
+  rowNow(hash: BlobHash): BlobRow | undefined;
   /** Every row as of the call, in batches, ascending by hash. Rows that got lost show as `corrupt` at the end at the latest. */
   entries(): AsyncIterable<readonly IndexEntry[]>;
   /** Up to so many rows with a hash greater than `after`, ascending by hash; fewer mean the end. */

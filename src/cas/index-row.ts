@@ -1,12 +1,14 @@
 // Keys and values of the index, byte by byte; the tables are in docs/FORMATS.md. Every value ends in a CRC-32 over its key
 // and itself, because LevelDB does not check what it reads from its tables by default. The state value holds the number of
-// rows and the sum of their checksums, so that a row LevelDB has lost or brought back is missed when all are read.
+// rows and the sum of their checksums, so that a row LevelDB has lost or brought back is missed when all are read. The usage
+// value sums up the rows, so that opening a store need not read them.
 
 import { crc32 } from 'node:zlib';
 import { type BlobHash, hashLength, toHash } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
 import type { LogPosition } from '../log/record.js';
 import type { BlobRow } from './blob-table.js';
+import { SegmentUsage } from './segment-usage.js';
 
 const metaPrefix = 0x6d; // m
 const rowPrefix = 0x72; // r
@@ -14,6 +16,8 @@ const rowPrefix = 0x72; // r
 const rowKeyBytes = 1 + hashLength;
 const valueBytes = 36;
 const checksumOffset = 32;
+const usageHeadBytes = 24;
+const usageEntryBytes = 12;
 
 const version = 1;
 const largeFlag = 1;
@@ -30,8 +34,9 @@ export interface IndexState {
 export const emptyState: IndexState = { position: undefined, count: 0, sum: 0 };
 
 export const formatKey: Uint8Array = Buffer.from('m/format');
-export const formatValue: Uint8Array = Buffer.from('cairn index 1');
+export const formatValue: Uint8Array = Buffer.from('cairn index 2');
 export const stateKey: Uint8Array = Buffer.from('m/state');
+export const usageKey: Uint8Array = Buffer.from('m/usage');
 
 /** Every key lies between these two, meta before rows. */
 export const firstKey: Uint8Array = Uint8Array.of(metaPrefix);
@@ -107,16 +112,46 @@ export function decodeState(value: Uint8Array): IndexState {
   };
 }
 
+/** Tombstones are not counted. */
+export function encodeUsage(usage: SegmentUsage): Uint8Array {
+  const segments = usage.segmentIds().filter((id) => usage.blobBytes(id) > 0);
+  const value = Buffer.alloc(usageHeadBytes + usageEntryBytes * segments.length + 4);
+  value[0] = version;
+  writeUint64(value, 8, usage.blobs);
+  writeUint64(value, 16, usage.bytes);
+  for (const [index, id] of segments.entries()) {
+    const at = usageHeadBytes + usageEntryBytes * index;
+    value.writeUInt32LE(id, at);
+    writeUint64(value, at + 4, usage.blobBytes(id));
+  }
+  return seal(usageKey, value);
+}
+
+export function decodeUsage(value: Uint8Array): SegmentUsage {
+  if (value.length < usageHeadBytes + 4 || (value.length - usageHeadBytes - 4) % usageEntryBytes !== 0) {
+    throw damaged('sum');
+  }
+  const bytes = unseal(usageKey, value, value.length);
+  const usage = new SegmentUsage();
+  usage.blobs = readUint64(bytes, 8);
+  usage.bytes = readUint64(bytes, 16);
+  for (let at = usageHeadBytes; at + 4 < bytes.length; at += usageEntryBytes) {
+    usage.addBlobBytes(bytes.readUInt32LE(at), readUint64(bytes, at + 4));
+  }
+  return usage;
+}
+
+/** Puts the checksum at the end of a value. */
 function seal(key: Uint8Array, value: Buffer): Uint8Array {
-  value.writeUInt32LE(crc32(value.subarray(0, checksumOffset), crc32(key)), checksumOffset);
+  const end = value.length - 4;
+  value.writeUInt32LE(crc32(value.subarray(0, end), crc32(key)), end);
   return value;
 }
 
-function unseal(key: Uint8Array, value: Uint8Array): Buffer {
+function unseal(key: Uint8Array, value: Uint8Array, length = valueBytes): Buffer {
   const bytes = asBuffer(value);
-  const whole =
-    bytes.length === valueBytes &&
-    bytes.readUInt32LE(checksumOffset) === crc32(bytes.subarray(0, checksumOffset), crc32(key));
+  const end = length - 4;
+  const whole = bytes.length === length && bytes.readUInt32LE(end) === crc32(bytes.subarray(0, end), crc32(key));
   if (!whole) throw damaged('value');
   if (bytes[0] !== version) throw new CairnError('corrupt', `the index holds a value of version ${bytes[0]}`);
   return bytes;

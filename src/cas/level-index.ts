@@ -9,15 +9,18 @@ import { assert, CairnError } from '../base/errors.js';
 import { levelError } from '../base/level-error.js';
 import { limits } from '../base/limits.js';
 import type { LogPosition } from '../log/record.js';
+import type { BlobRow } from './blob-table.js';
 import type { IndexChange, IndexDb, IndexEntry, IndexHome } from './index-db.js';
 import {
   decodeRow,
   decodeRowKey,
   decodeState,
+  decodeUsage,
   emptyState,
   encodeRow,
   encodeRowKey,
   encodeState,
+  encodeUsage,
   firstKey,
   firstRowKey,
   formatKey,
@@ -27,7 +30,9 @@ import {
   keysEnd,
   rowChecksum,
   stateKey,
+  usageKey,
 } from './index-row.js';
+import { SegmentUsage } from './segment-usage.js';
 
 /**
  * LevelDB aborts the process over some damaged tables. This file is there while all rows are read, so that the next start
@@ -92,8 +97,31 @@ export class LevelIndex implements IndexDb {
     }
   }
 
+  async usage(): Promise<SegmentUsage> {
+    return this.#guard(() => readUsage(this.#db));
+  }
+
+  async rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {
+    const keys = hashes.map(encodeRowKey);
+    const values = await this.#guard(() => this.#db.getMany(keys));
+    return values.map((value, i) => value && decodeRow(keys[i]!, value));
+  }
+
+  rowNow(hash: BlobHash): BlobRow | undefined {
+    this.#refuseWhenClosed();
+    const key = encodeRowKey(hash);
+    let value: Uint8Array | undefined;
+    try {
+      value = this.#db.getSync(key);
+    } catch (error) {
+      throw levelError(error, 'the index');
+    }
+    return value && decodeRow(key, value);
+  }
+
   async #applyRows(changes: readonly IndexChange[], position: LogPosition | undefined): Promise<void> {
     let { count, sum } = await readState(this.#db);
+    const usage = await readUsage(this.#db);
     const batch = this.#db.batch();
     const inBatch = new Map<string, Uint8Array | undefined>();
     for (let i = 0; i < changes.length; i += limits.indexStepRowsMax) {
@@ -105,6 +133,8 @@ export class LevelIndex implements IndexDb {
         const name = hashKey(hash);
         const old = inBatch.has(name) ? inBatch.get(name) : stored[k];
         const value = row && encodeRow(key, row);
+        if (old !== undefined) usage.removeBlob(decodeRow(key, old));
+        if (row !== undefined) usage.addBlob(row);
         count += (value === undefined ? 0 : 1) - (old === undefined ? 0 : 1);
         sum += (value === undefined ? 0 : rowChecksum(value)) - (old === undefined ? 0 : rowChecksum(old));
         if (value === undefined) batch.del(key);
@@ -112,6 +142,7 @@ export class LevelIndex implements IndexDb {
         inBatch.set(name, value);
       }
     }
+    batch.put(usageKey, encodeUsage(usage));
     batch.put(stateKey, encodeState({ position, count, sum: modulo32(sum) }));
     await batch.write({ sync: true });
   }
@@ -205,6 +236,11 @@ async function checkFormat(db: Database): Promise<void> {
 async function readState(db: Database): Promise<IndexState> {
   const [value] = await db.getMany([stateKey]);
   return value === undefined ? emptyState : decodeState(value);
+}
+
+async function readUsage(db: Database): Promise<SegmentUsage> {
+  const [value] = await db.getMany([usageKey]);
+  return value === undefined ? new SegmentUsage() : decodeUsage(value);
 }
 
 function modulo32(value: number): number {

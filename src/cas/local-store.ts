@@ -92,11 +92,11 @@ export class LocalStore implements BlobStore {
 
   async stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
     this.#refuseWhenClosed();
-    const { table } = this.#parts.catalog;
-    return hashes.map((hash) => {
-      const size = isEmptyBlob(hash) ? 0 : table.sizeOf(hash);
-      return size < 0 ? undefined : { size };
-    });
+    const stats = await this.#parts.catalog.stat(hashes);
+    for (let index = 0; index < stats.length; index++) {
+      if (stats[index] === undefined && isEmptyBlob(hashes[index]!)) stats[index] = { size: 0 };
+    }
+    return stats;
   }
 
   async open(hash: BlobHash): Promise<BlobHandle | undefined> {
@@ -277,8 +277,8 @@ export class LocalStore implements BlobStore {
 
   async usage(): Promise<StoreUsage> {
     this.#refuseWhenClosed();
-    const { count, bytes } = this.#parts.catalog.table;
-    return { blobs: count, bytes };
+    const { blobs, bytes } = this.#parts.catalog.usage;
+    return { blobs, bytes };
   }
 
   /** For another thread of this process, which is to be told of every change from now on. */
@@ -289,7 +289,7 @@ export class LocalStore implements BlobStore {
     const owner: StoreOwner = {
       find: async (hashes) => {
         this.#refuseWhenClosed();
-        return hashes.map((hash) => catalog.find(hash));
+        return catalog.rows(hashes);
       },
       commitPacked: (digest, bytes) => this.#commitShared(async () => ({ kind: 'packed', digest, bytes })),
       commitLarge: (digest, path, checksums) =>

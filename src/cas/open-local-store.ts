@@ -26,6 +26,10 @@ export interface LocalStoreOptions {
   readonly index: IndexHome;
   readonly durability: Durability;
   readonly segmentBytesTarget: number;
+  /** Memory for the rows of blobs; those that do not fit are looked up in the index. */
+  readonly indexMemoryBytes: number;
+  /** Changes after which the table may be worth saving, so that an unclean stop costs little. */
+  readonly tableSaveChangesMin: number;
   /** Pause between rounds of index writing and compaction. */
   readonly maintenanceIntervalMilliseconds: number;
   readonly clock: Clock;
@@ -87,10 +91,12 @@ function assemble(options: LocalStoreOptions, { files, poison, watchers, recover
       await log.close();
       await index.close();
     }
-    // Without a saved table the next opening sweeps.
-    if (poison.isSet || files.hasLeftovers) return;
+    if (poison.isSet) return;
     await files.syncRemovals();
-    await saveTable(fs, tablePath(directory), catalog.table, log.end);
+    // Only what is left clean needs no sweep at the next opening.
+    const path = tablePath(directory, files.hasLeftovers ? 'none' : 'clean');
+    await catalog.saveMemory((source) => saveTable(fs, path, source));
+    if (!files.hasLeftovers) await fs.remove(tablePath(directory, 'none'));
   };
   const shutDown = async () => {
     try {
@@ -116,6 +122,7 @@ function assemble(options: LocalStoreOptions, { files, poison, watchers, recover
   const maintenance = new Maintenance({
     catalog,
     compactor,
+    save: (source) => saveTable(fs, tablePath(directory, 'none'), source),
     clock,
     intervalMilliseconds: options.maintenanceIntervalMilliseconds,
     report,

@@ -1,17 +1,23 @@
-// Finds out at opening what blobs there are. It starts from what is known (the table a clean close saved, or the index)
-// and replays the log from the position that knowledge belongs to. The log is right whatever the index says: an index that
-// is damaged, or ahead of the log, is thrown away and the whole log replayed. Then rows that cannot be so are dropped:
+// Finds out at opening what blobs there are. It starts from what is known (a saved table, or else the rows of the index)
+// and replays the log from the position that this knowledge belongs to. The log is right whatever the index says: an index
+// that is damaged, or ahead of the log, is thrown away and the whole log replayed. Then rows that cannot be so are dropped:
 // those into segments that are gone (compaction moved on while the index lost its last writes), and large files that were
 // promised in memory only and did not reach the disk.
+//
+// A table may have been saved long before the index was written last. What the log says in between, the index knows; the
+// table catches up with it. What comes after is news to both: a change to what the index says, so that the sums which the
+// index keeps go on being right.
 
-import { join } from 'node:path';
-import { type BlobHash, type Digest, formatHash, hashHex } from '../base/digest.js';
-import { errorCode } from '../base/errors.js';
+import { basename, join } from 'node:path';
+import { type Digest, formatHash, hashKey } from '../base/digest.js';
+import { CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import type { FileSystem } from '../log/file-system.js';
 import { Log, type LogParts } from '../log/log.js';
-import type { LogPosition } from '../log/record.js';
+import { isBefore, type LogPosition, type ScannedRecord } from '../log/record.js';
+import { parseSegmentFileName } from '../log/segment.js';
+import { BlobFilter } from './blob-filter.js';
 import { LargeHandle } from './blob-handles.js';
 import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
 import { BlobTable } from './blob-table.js';
@@ -19,9 +25,14 @@ import { Catalog } from './catalog.js';
 import type { IndexDb, IndexHome } from './index-db.js';
 import { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
+import { MemoryRows, sharesOf } from './memory-rows.js';
 import type { Poison } from './poison.js';
+import { SegmentUsage } from './segment-usage.js';
 import type { StoreReport } from './store-report.js';
-import { loadTable } from './table-file.js';
+import { type LoadedTable, loadTable } from './table-file.js';
+import { shardCount } from './table-slot.js';
+
+const logStart: LogPosition = { segment: 0, offset: 0 };
 
 export interface RecoveryParts {
   readonly directory: string;
@@ -29,6 +40,9 @@ export interface RecoveryParts {
   readonly random: Random;
   readonly index: IndexHome;
   readonly files: LargeFiles;
+  /** Memory for the table and its filters. */
+  readonly indexMemoryBytes: number;
+  readonly tableSaveChangesMin: number;
   readonly log: LogParts;
   readonly poison: Poison;
   readonly report: StoreReport;
@@ -41,8 +55,9 @@ export interface Recovered {
   readonly lagging: LaggingFiles;
 }
 
-export function tablePath(directory: string): string {
-  return join(directory, 'table');
+/** Where the table is saved: while the store is in use, or by a clean stop. */
+export function tablePath(directory: string, stop: 'clean' | 'none'): string {
+  return join(directory, stop === 'clean' ? 'table.clean' : 'table');
 }
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
@@ -52,7 +67,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   } catch (error) {
     await known.index.close();
     // The log's own word for a position behind its end.
-    if (known.position === undefined || errorCode(error) !== 'out_of_range') throw error;
+    if (known.indexedTo === undefined || errorCode(error) !== 'out_of_range') throw error;
   }
   parts.report('warn', 'the index is ahead of the log and is rebuilt', {});
   return replay(parts, await startOver(parts));
@@ -61,22 +76,31 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
 /** What is known before the log is replayed. */
 interface Known {
   readonly index: IndexDb;
-  readonly table: BlobTable;
-  /** Where to replay the log from; undefined when nothing is known and all of it must be. */
-  readonly position: LogPosition | undefined;
+  readonly memory: MemoryRows;
+  readonly usage: SegmentUsage;
+  /** Up to where the index has followed the log; undefined when nothing is known and all of it must be replayed. */
+  readonly indexedTo: LogPosition | undefined;
+  /** Where to replay the log from; not after `indexedTo`. */
+  readonly from: LogPosition | undefined;
   /** The last stop was a clean one, if nothing is left to replay. */
   readonly clean: boolean;
 }
 
 async function loadKnown(parts: RecoveryParts): Promise<Known> {
-  const saved = await takeSavedTable(parts);
+  const clean = await takeCleanTable(parts);
   let index: IndexDb | undefined;
   try {
     index = await parts.index.open();
-    const position = await index.position();
-    if (position !== undefined) {
-      const clean = saved !== undefined && samePosition(saved.position, position);
-      return { index, table: clean ? saved.table : await loadIndex(parts, index), position, clean };
+    const indexedTo = await index.position();
+    if (indexedTo !== undefined) {
+      const usage = await index.usage();
+      const saved = await loadTable(parts.fs, tablePath(parts.directory, 'none'));
+      if (saved !== undefined && isUsable(parts, saved, usage, indexedTo)) {
+        const memory = await memoryOf(parts, saved, index);
+        return { index, memory, usage, indexedTo, from: saved.position, clean };
+      }
+      await removeTable(parts);
+      return { index, memory: await walkIndex(parts, index, usage), usage, indexedTo, from: indexedTo, clean: false };
     }
   } catch (error) {
     await index?.close();
@@ -88,63 +112,137 @@ async function loadKnown(parts: RecoveryParts): Promise<Known> {
   return startOver(parts);
 }
 
-/** The table is taken away: from the first append on it would be a lie. */
-async function takeSavedTable({ fs, directory }: RecoveryParts): ReturnType<typeof loadTable> {
-  const path = tablePath(directory);
-  const saved = await loadTable(fs, path);
-  await fs.remove(path);
+/** Whether the last stop was a clean one. From now on the next one is not, until it has shown that it is. */
+async function takeCleanTable({ fs, directory }: RecoveryParts): Promise<boolean> {
+  const path = tablePath(directory, 'clean');
+  const isThere = (await fs.list(directory)).includes(basename(path));
+  if (isThere) await fs.rename(path, tablePath(directory, 'none'));
   await fs.syncDirectory(directory);
-  return saved;
+  return isThere;
 }
 
-async function loadIndex({ random }: RecoveryParts, index: IndexDb): Promise<BlobTable> {
+async function removeTable({ fs, directory }: RecoveryParts): Promise<void> {
+  await fs.remove(tablePath(directory, 'none'));
+  await fs.syncDirectory(directory);
+}
+
+/** An index that lost its last batches is behind what the table counts on. */
+function isUsable(
+  { indexMemoryBytes }: RecoveryParts,
+  { filter, isComplete, indexedTo }: LoadedTable,
+  { blobs }: SegmentUsage,
+  position: LogPosition,
+): boolean {
+  const { rowsMax, filterBytes } = sharesOf(indexMemoryBytes);
+  if (filter !== undefined && filter.bytes.length !== filterBytes) return false;
+  // With much room left, all rows should be in memory.
+  if (!isComplete && blobs < rowsMax / 2) return false;
+  return !isBefore(position, indexedTo);
+}
+
+async function memoryOf(
+  parts: RecoveryParts,
+  { table, filter, isComplete }: LoadedTable,
+  index: IndexDb,
+): Promise<MemoryRows> {
+  const present = new Set(await segmentIds(parts));
+  const isGone = (segment: number) => !present.has(segment);
+  for (let shard = 0; shard < shardCount; shard++) {
+    // Moved or deleted since the table was saved, by records that may be gone themselves: the index knows.
+    const hashes = table.hashesInto(shard, isGone);
+    for (let start = 0; start < hashes.length; start += limits.indexStepRowsMax) {
+      const step = hashes.slice(start, start + limits.indexStepRowsMax);
+      for (const [i, row] of (await index.rows(step)).entries()) {
+        if (row === undefined) table.delete(step[i]!);
+        else table.set(step[i]!, row);
+      }
+    }
+  }
+  return new MemoryRows(sharesOf(parts.indexMemoryBytes), table, filter, isComplete);
+}
+
+async function walkIndex(
+  { random, indexMemoryBytes }: RecoveryParts,
+  index: IndexDb,
+  { blobs }: SegmentUsage,
+): Promise<MemoryRows> {
+  const shares = sharesOf(indexMemoryBytes);
+  const isComplete = blobs <= shares.rowsMax;
   const table = BlobTable.create(random);
-  for await (const entries of index.entries()) for (const { hash, row } of entries) table.set(hash, row);
-  return table;
+  const filter = isComplete ? undefined : new BlobFilter(shares.filterBytes);
+  for await (const entries of index.entries()) {
+    for (const { hash, row } of entries) {
+      if (isComplete || table.count < shares.rowsMax) table.set(hash, row);
+      filter?.add(hash);
+    }
+  }
+  return new MemoryRows(shares, table, filter, isComplete);
 }
 
 async function startOver(parts: RecoveryParts): Promise<Known> {
+  await removeTable(parts);
   await parts.index.destroy();
   const index = await parts.index.open();
-  return { index, table: BlobTable.create(parts.random), position: undefined, clean: false };
-}
-
-function samePosition(a: LogPosition, b: LogPosition): boolean {
-  return a.segment === b.segment && a.offset === b.offset;
+  const memory = new MemoryRows(sharesOf(parts.indexMemoryBytes), BlobTable.create(parts.random), undefined, true);
+  return { index, memory, usage: new SegmentUsage(), indexedTo: undefined, from: undefined, clean: false };
 }
 
 async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
   const { files, poison } = parts;
-  const { table, index, position } = known;
-  const replayed = new Map<string, BlobHash>();
+  const { index, indexedTo } = known;
+  const lagging = new LaggingFiles();
+  let log: Log | undefined;
+  let replayed = 0;
+  let toldUpTo: LogPosition = known.from ?? logStart;
+  const catalog = new Catalog({
+    ...known,
+    saveChangesMin: parts.tableSaveChangesMin,
+    log: {
+      end: () => log?.end ?? toldUpTo,
+      // Before the log is open, only what sealed segments say goes into the index.
+      makeDurable: async () => {
+        const opened = log;
+        if (opened !== undefined) await lagging.settle(files, poison, () => opened.sync());
+      },
+    },
+  });
+  const lastSegment = Math.max(0, ...(await segmentIds(parts)));
   const inMemory = new Map<string, { digest: Digest; name: LargeFileName }>();
-  const log = await Log.open(parts.log, position, (record) => {
+  const take = (record: ScannedRecord) => {
     const blob = decodeBlobRecord(record);
     if (blob === undefined) return;
+    replayed++;
     const hash = blob.kind === 'tombstone' ? blob.hash : blob.digest.hash;
-    const hex = hashHex(hash);
-    if (position !== undefined) replayed.set(hex, hash);
-    inMemory.delete(hex);
-    if (blob.kind === 'tombstone') {
-      table.delete(hash);
-      return;
+    const key = hashKey(hash);
+    inMemory.delete(key);
+    const { segment, offset } = record.place;
+    const row =
+      blob.kind === 'tombstone' ? undefined : { size: blob.digest.size, segment, offset, large: blob.kind === 'large' };
+    if (indexedTo !== undefined && isBefore(record.place, indexedTo)) {
+      catalog.catchUp(hash, row);
+    } else {
+      if (indexedTo !== undefined) catalog.trustIndex(hash);
+      if (row === undefined) catalog.drop(hash);
+      else catalog.place(hash, row);
     }
-    const { size } = blob.digest;
-    const large = blob.kind === 'large';
-    table.set(hash, { size, segment: record.place.segment, offset: record.place.offset, large });
-    if (large && blob.unsynced) inMemory.set(hex, { digest: blob.digest, name: { hash, file: blob.file } });
+    if (blob.kind === 'large' && blob.unsynced) {
+      inMemory.set(key, { digest: blob.digest, name: { hash, file: blob.file } });
+    }
+  };
+  log = await Log.open(parts.log, known.from, (record) => {
+    const { segment, offset } = record.place;
+    if (catalog.changedCount < limits.indexLagRowsMax || segment === lastSegment) return take(record);
+    toldUpTo = { segment, offset };
+    return catalog.keepUp().then(() => take(record));
   });
   try {
-    const lagging = new LaggingFiles();
-    const catalog = new Catalog(table, index, {
-      end: () => log.end,
-      makeDurable: () => lagging.settle(files, poison, () => log.sync()),
-    });
-    for (const hash of replayed.values()) catalog.touch(hash);
-    dropGoneSegments(catalog, log);
+    if (indexedTo !== undefined && isBefore(log.end, indexedTo)) {
+      throw new CairnError('out_of_range', 'the index has followed the log further than the log goes');
+    }
+    await dropGoneSegments(parts, catalog, log);
     await dropLostFiles(parts, log, catalog, inMemory.values());
-    if (position === undefined) await catalog.writeWholeIndex(log.end);
-    if (!known.clean || replayed.size > 0) await sweepFiles(parts, log, catalog);
+    await catalog.keepUp();
+    if (!known.clean || replayed > 0) await sweepFiles(parts, log, catalog);
     return { index, log, catalog, lagging };
   } catch (error) {
     await log.close();
@@ -152,24 +250,28 @@ async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
   }
 }
 
+async function segmentIds({ fs, log }: RecoveryParts): Promise<number[]> {
+  return (await fs.list(log.directory)).map(parseSegmentFileName).filter((id) => id !== undefined);
+}
+
 /** A row into a segment that is gone was left behind by compaction: its blob was moved, or deleted before. */
-function dropGoneSegments(catalog: Catalog, log: Log): void {
+async function dropGoneSegments(parts: RecoveryParts, catalog: Catalog, log: Log): Promise<void> {
+  const { usage } = catalog;
   const present = new Set(log.segments().map(({ id }) => id));
-  if (catalog.usage.segmentIds().every((id) => present.has(id))) return;
-  const gone: BlobHash[] = [];
-  catalog.table.forEach((hash, { segment }) => {
-    if (!present.has(segment)) gone.push(hash);
-  });
-  for (const hash of gone) catalog.drop(hash);
+  const isGone = (segment: number) => !present.has(segment);
+  if (!usage.segmentIds().some((id) => isGone(id) && usage.blobBytes(id) > 0)) return;
+  await removeTable(parts);
+  await catalog.dropRowsInto(isGone);
 }
 
 /** Reads the large files that were promised in memory only; what is not there as a whole never was. */
 async function dropLostFiles(
-  { files, report }: RecoveryParts,
+  parts: RecoveryParts,
   log: Log,
   catalog: Catalog,
   candidates: Iterable<{ readonly digest: Digest; readonly name: LargeFileName }>,
 ): Promise<void> {
+  const { files, report } = parts;
   for (const { digest, name } of candidates) {
     const row = catalog.find(digest.hash)!;
     try {
@@ -185,6 +287,8 @@ async function dropLostFiles(
     } catch (error) {
       if (errorCode(error) !== 'corrupt') throw error;
       report('warn', 'a blob kept in memory only did not outlive the stop', { blob: formatHash(digest.hash) });
+      // No record says that the blob is gone. So a table of before must not be used again.
+      await removeTable(parts);
       catalog.drop(digest.hash);
     }
   }

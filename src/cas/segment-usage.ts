@@ -1,5 +1,8 @@
-// How many bytes of each log segment still matter: the space that compaction would have to copy. Kept by whoever adds and
-// removes rows, so that choosing a segment to compact needs no scan.
+// How many blobs there are, and how many bytes of each log segment still matter: the space that compaction would have to
+// copy. Kept by whoever adds and removes rows, so that choosing a segment to compact needs no scan.
+
+import { blobRecordBytes } from './blob-records.js';
+import type { BlobRow } from './blob-table.js';
 
 interface Usage {
   /** Bytes of records that rows point to. */
@@ -9,6 +12,9 @@ interface Usage {
 }
 
 export class SegmentUsage {
+  /** Number of rows, and sum of their blobs' sizes. */
+  blobs = 0;
+  bytes = 0;
   readonly #segments = new Map<number, Usage>();
 
   #of(segment: number): Usage {
@@ -20,12 +26,21 @@ export class SegmentUsage {
     return usage;
   }
 
-  addBlob(segment: number, bytes: number): void {
-    this.#of(segment).blobBytes += bytes;
+  addBlob(row: BlobRow): void {
+    this.blobs++;
+    this.bytes += row.size;
+    this.#of(row.segment).blobBytes += blobRecordBytes(row);
   }
 
-  removeBlob(segment: number, bytes: number): void {
-    this.#of(segment).blobBytes -= bytes;
+  removeBlob(row: BlobRow): void {
+    this.blobs--;
+    this.bytes -= row.size;
+    this.#of(row.segment).blobBytes -= blobRecordBytes(row);
+  }
+
+  /** Counts rows all at once that were counted before, all of one segment. */
+  addBlobBytes(segment: number, bytes: number): void {
+    this.#of(segment).blobBytes += bytes;
   }
 
   addTombstone(segment: number, bytes: number): void {
@@ -34,6 +49,15 @@ export class SegmentUsage {
 
   forget(segment: number): void {
     this.#segments.delete(segment);
+  }
+
+  /** The same, without the tombstones, to go on counting from. */
+  copy(): SegmentUsage {
+    const copy = new SegmentUsage();
+    copy.blobs = this.blobs;
+    copy.bytes = this.bytes;
+    for (const [segment, { blobBytes }] of this.#segments) if (blobBytes > 0) copy.addBlobBytes(segment, blobBytes);
+    return copy;
   }
 
   segmentIds(): number[] {

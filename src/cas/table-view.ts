@@ -6,10 +6,16 @@
 
 import type { BlobHash } from '../base/digest.js';
 import {
-  type BlobRow,
   bufferWord,
   capacityWord,
   controlWordsPerShard,
+  partialWord,
+  type ShardBuffer,
+  type SharedTable,
+  sequenceWord,
+} from './blob-table.js';
+import {
+  type BlobRow,
   flagsWord,
   homeOf,
   largeFlag,
@@ -17,17 +23,13 @@ import {
   mixHash,
   nextSlot,
   offsetWord,
-  partialWord,
-  type ShardBuffer,
-  type SharedTable,
   segmentWord,
-  sequenceWord,
   shardOfMix,
   sizeWord,
   uint32End,
   usedFlag,
   wordsPerSlot,
-} from './blob-table.js';
+} from './table-slot.js';
 
 /** Times a shard is looked at again before its writer is asked. */
 const attemptsMax = 16;

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
-import { parseChunking, parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
+import { parseBytes, parseChunking, parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
 import type { RunningServer } from '../server/server.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { parseCount } from './format.js';
@@ -11,7 +11,8 @@ import { parseCount } from './format.js';
 type Settings = { -readonly [Name in keyof ServerConfig]?: ServerConfig[Name] };
 
 /** What commander makes of the command line: settings by the flags' names. */
-interface ServeFlags extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds' | 'tls'> {
+interface ServeFlags
+  extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds' | 'indexMemoryBytes' | 'tls'> {
   allowRegistration?: NonNullable<ServerConfig['registrationRole']>;
   tlsCert?: string;
   tlsKey?: string;
@@ -19,6 +20,7 @@ interface ServeFlags extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'dr
   corsOrigin?: readonly string[];
   allowHost?: readonly string[];
   drainSeconds?: number;
+  indexMemory?: number;
 }
 
 export function addServeCommand(program: Command): void {
@@ -41,6 +43,11 @@ export function addServeCommand(program: Command): void {
     'disk',
     'memory',
   ]);
+  option(
+    '--index-memory <size>',
+    'memory for where blobs are, 64 bytes each; beyond it the disk is asked (default: 1GiB)',
+    parseBytes,
+  );
   option(
     '--chunking <kind>',
     'how files are cut: fastcdc[:AVERAGE] or fixed[:SIZE] (default: fastcdc:512KiB)',
@@ -75,7 +82,17 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const { corsOrigin, allowHost, drainSeconds, allowRegistration, tlsCert, tlsKey, tlsClientCa, ...settings } = flags;
+  const {
+    corsOrigin,
+    allowHost,
+    drainSeconds,
+    indexMemory,
+    allowRegistration,
+    tlsCert,
+    tlsKey,
+    tlsClientCa,
+    ...settings
+  } = flags;
   if ((tlsCert === undefined) !== (tlsKey === undefined) || (tlsClientCa !== undefined && tlsCert === undefined)) {
     process.stderr.write('cairn: TLS needs both --tls-cert and --tls-key\n');
     process.exit(exitCodes.usage);
@@ -86,6 +103,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(tlsCert && tlsKey && { tls: { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa } }),
     ...(corsOrigin && { corsOrigins: corsOrigin }),
     ...(allowHost && { allowedHosts: allowHost }),
+    ...(indexMemory !== undefined && { indexMemoryBytes: indexMemory }),
     ...(drainSeconds !== undefined && { drainMilliseconds: drainSeconds * 1000 }),
   });
   const signal = stopSignal();

@@ -49,14 +49,15 @@ export class Log {
   }
 
   /**
-   * Replays every record at or after `from` (undefined: all) into `visit` in log order, then is ready for appends.
+   * Replays every record at or after `from` (undefined: all) into `visit` in log order, one at a time, then is ready for
+   * appends.
    * `from` is 0 of segment 0, the `end` of an earlier session or the place of a record. `out_of_range` when the log ends
    * before it.
    */
   static async open(
     parts: LogParts,
     from: LogPosition | undefined,
-    visit: (record: ScannedRecord) => void,
+    visit: (record: ScannedRecord) => void | Promise<void>,
   ): Promise<Log> {
     const { fs, directory, onDamage = () => {}, onPoisoned = () => {} } = parts;
     await fs.makeDirectory(directory);

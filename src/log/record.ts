@@ -13,6 +13,14 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+export function isSamePosition(a: LogPosition, b: LogPosition): boolean {
+  return a.segment === b.segment && a.offset === b.offset;
+}
+
+export function isBefore(a: LogPosition, b: LogPosition): boolean {
+  return a.segment < b.segment || (a.segment === b.segment && a.offset < b.offset);
+}
+
 /** Where a whole record lies, its padding included. */
 export interface RecordPlace {
   readonly segment: number;

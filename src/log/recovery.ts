@@ -41,7 +41,7 @@ interface FoundSegment {
 export async function recoverLog(
   parts: RecoveryParts,
   from: LogPosition | undefined,
-  visit: (record: ScannedRecord) => void,
+  visit: (record: ScannedRecord) => void | Promise<void>,
 ): Promise<RecoveredLog> {
   const { found, nextSegment } = await findSegments(parts);
   try {
@@ -142,7 +142,7 @@ async function replayLast(
   last: Segment,
   start: number,
   from: LogPosition | undefined,
-  visit: (record: ScannedRecord) => void,
+  visit: (record: ScannedRecord) => void | Promise<void>,
 ): Promise<boolean> {
   const size = last.end;
   last.end = await scanTail(last, start, visit, onDamage);

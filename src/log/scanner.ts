@@ -84,7 +84,7 @@ export async function scanSealed(
 export async function scanTail(
   segment: Segment,
   start: number,
-  visit: (record: ScannedRecord) => void,
+  visit: (record: ScannedRecord) => void | Promise<void>,
   onDamage: (stretch: DamagedStretch) => void,
 ): Promise<number> {
   const wholeUntil = await scanWhole(segment, start, visit);
@@ -96,14 +96,19 @@ export async function scanTail(
 }
 
 /** Visits records up to the first that is not whole, payload included, and answers where that is. */
-async function scanWhole(segment: Segment, start: number, visit: (record: ScannedRecord) => void): Promise<number> {
+async function scanWhole(
+  segment: Segment,
+  start: number,
+  visit: (record: ScannedRecord) => void | Promise<void>,
+): Promise<number> {
   let offset = Math.max(start, segmentHeaderAreaBytes);
   const window = new ScanWindow(segment.file, offset, segment.end);
   while (offset < segment.end) {
     if (!window.covers(offset, recordHeadBytesMax)) await window.moveTo(offset);
     const record = recordAt(window, segment, offset);
     if (record === undefined || !(await payloadIsWhole(window, record))) return offset;
-    visit(record);
+    const visited = visit(record);
+    if (visited !== undefined) await visited;
     offset += record.place.length;
   }
   return offset;

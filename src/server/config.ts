@@ -43,6 +43,8 @@ export interface ServerConfig {
   readonly durability: Durability;
   /** How files are cut into chunks. Those that are stored already stay as they are. */
   readonly chunking: Chunking;
+  /** Memory for where blobs are, about 64 bytes for each; beyond it the disk is asked. */
+  readonly indexMemoryBytes: number;
   /** Pause between rounds of what the store does by itself: writing its index, compacting its log. */
   readonly maintenanceIntervalMilliseconds: number;
   /** Slices of one question about missing blobs that are looked up at once. */
@@ -83,6 +85,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     etcdPrefix: 'cairn/',
     durability: 'disk',
     chunking: defaultChunking,
+    indexMemoryBytes: 2 ** 30,
     maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),
     lane: true,
@@ -138,6 +141,18 @@ export function parseChunking(text: string): Chunking {
       : { ...defaultChunking, ...(bytes !== undefined && { averageBytes: bytes }) };
   createCutter(chunking);
   return chunking;
+}
+
+/** Reads a number of bytes, with a binary unit if need be: `512MiB`. `invalid_argument` for anything else. */
+export function parseBytes(text: string): number {
+  const [, count, unit] = /^(\d{1,9})(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  if (count === undefined) {
+    throw new CairnError(
+      'invalid_argument',
+      `${JSON.stringify(text)} is no size: expected a number, or one like 512MiB`,
+    );
+  }
+  return Number(count) * unitBytes[(unit ?? '') as keyof typeof unitBytes];
 }
 
 const unitBytes = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };

@@ -13,7 +13,7 @@ import type { ServerConfig } from './config.js';
 import type { createLogger } from './logger.js';
 
 export interface DataDirectoryParts {
-  readonly config: Pick<ServerConfig, 'data' | 'durability' | 'maintenanceIntervalMilliseconds'>;
+  readonly config: Pick<ServerConfig, 'data' | 'durability' | 'indexMemoryBytes' | 'maintenanceIntervalMilliseconds'>;
   readonly logger: ReturnType<typeof createLogger>;
   readonly clock: Clock;
   readonly random: Random;
@@ -32,6 +32,8 @@ export function openDataDirectory({ config, logger, adaptIndex, ...parts }: Data
     fs: nodeFileSystem,
     index: adaptIndex?.(index) ?? index,
     durability: config.durability,
+    indexMemoryBytes: config.indexMemoryBytes,
+    tableSaveChangesMin: limits.tableSaveChangesMin,
     segmentBytesTarget: limits.segmentBytesTarget,
     maintenanceIntervalMilliseconds: config.maintenanceIntervalMilliseconds,
     report: (level, message, details) => logger[level](details, message),

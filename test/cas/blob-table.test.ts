@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type BlobHash, hashHex, toHash } from '../../src/base/digest.js';
-import { type BlobRow, BlobTable, shardCount, slotBytes } from '../../src/cas/blob-table.js';
+import { type BlobRow, BlobTable } from '../../src/cas/blob-table.js';
+import { decodeSlots, shardCount, slotBytes } from '../../src/cas/table-slot.js';
 import { type SeededRandom, seededRandom, testRounds, testSeed } from '../support/random.js';
 
 const row = (size: number): BlobRow => ({ size, segment: 1, offset: 8 * size, large: false });
@@ -142,7 +143,7 @@ describe('BlobTable', () => {
     expect(table.byteLength).toBeLessThanOrEqual(shardCount * 16 * slotBytes);
   });
 
-  test('a million blobs take at most 64 bytes each, and all are there', () => {
+  test('a million blobs take at most 64 bytes each, and all are there', { timeout: 120_000 }, () => {
     const count = 1_000_000;
     const seed = testSeed('table of a million');
     const table = BlobTable.create(seededRandom(seed));
@@ -175,6 +176,40 @@ describe('BlobTable', () => {
       // 49 are expected in a shard, with a deviation of 7.
       expect(Math.max(...sizes), chosen).toBeLessThan(160);
     }
+  });
+
+  test('drops rows that may go, one at a time, and no others', () => {
+    const random = seededRandom(testSeed('table that drops rows'));
+    const table = BlobTable.create(random);
+    const hashes = hashesOfOneShard(random, table, 100, 'spread');
+    for (const [size, hash] of hashes.entries()) table.set(hash, row(size));
+    const shard = table.shardOf(hashes[0]!);
+    expect(table.countIn(shard)).toBe(100);
+    const stays = (hash: BlobHash) => table.sizeOf(hash) % 3 === 0;
+    let dropped = 0;
+    while (table.dropOne(shard, (hash) => !stays(hash))) dropped++;
+    expect(dropped).toBe(66);
+    expect(hashes.every((hash, size) => table.sizeOf(hash) === (size % 3 === 0 ? size : -1))).toBe(true);
+    expect(table.dropOne((shard + 1) % shardCount, () => true)).toBe(false);
+  });
+
+  test('tells which rows point into a segment, and gives its slots away', () => {
+    const random = seededRandom(testSeed('table rows by segment'));
+    const table = BlobTable.create(random);
+    const rows = new Map<string, BlobRow>();
+    for (let i = 0; i < 3000; i++) {
+      const hash = toHash(random.bytes(32));
+      table.set(hash, { ...row(i), segment: i % 5 });
+      rows.set(hashHex(hash), { ...row(i), segment: i % 5 });
+    }
+    const found: string[] = [];
+    for (let shard = 0; shard < shardCount; shard++) {
+      found.push(...table.hashesInto(shard, (segment) => segment === 2 || segment === 4).map(hashHex));
+    }
+    const want = [...rows].filter(([, { segment }]) => segment === 2 || segment === 4).map(([hex]) => hex);
+    expect(found.sort()).toEqual(want.sort());
+    const slots = decodeSlots(new Uint32Array(table.usedSlots().slice().buffer));
+    expect(new Map(slots.map(({ hash, row }) => [hashHex(hash), row]))).toEqual(rows);
   });
 
   test('takes over the shards of a table with its secret, and no others', () => {

@@ -72,7 +72,7 @@ describe('Compactor', () => {
       await expectKeptAlone(store);
       await store.close();
 
-      for (const derived of ['index', 'table']) await rm(join(directory, derived), { recursive: true });
+      for (const derived of ['index', 'table.clean']) await rm(join(directory, derived), { recursive: true });
       store = await openStoreIn(directory, options);
       await expectKeptAlone(store);
       await store.close();
@@ -96,7 +96,7 @@ describe('Compactor', () => {
       expect(names).not.toContain(2);
       await store.close();
 
-      for (const derived of ['index', 'table']) await rm(join(directory, derived), { recursive: true });
+      for (const derived of ['index', 'table.clean']) await rm(join(directory, derived), { recursive: true });
       store = await openStoreIn(directory, options);
       expect(await store.stat(hashes.slice(0, 2))).toEqual([undefined, { size }]);
       await store.close();

@@ -196,7 +196,7 @@ describe('LevelIndex on disk', () => {
   });
 
   const meddling: { name: string; meddle: (db: Level<Uint8Array, Uint8Array>) => Promise<void> }[] = [
-    { name: 'another format', meddle: (db) => db.put(Buffer.from('m/format'), Buffer.from('cairn index 2')) },
+    { name: 'another format', meddle: (db) => db.put(Buffer.from('m/format'), Buffer.from('cairn index 1')) },
     { name: 'no format', meddle: (db) => db.del(Buffer.from('m/format')) },
     { name: 'a row lost', meddle: (db) => db.del(encodeRowKey(hashOf(1))) },
     { name: 'a damaged state', meddle: (db) => db.put(stateKey, new Uint8Array(36)) },

@@ -56,7 +56,7 @@ describe('LocalStore', () => {
       const gone = [digests[3]!.hash, digests[202]!.hash];
       expect(await store.delete(gone)).toEqual([true, true]);
       await store.close();
-      for (const derived of ['index', 'table']) await rm(join(directory, derived), { recursive: true });
+      for (const derived of ['index', 'table.clean']) await rm(join(directory, derived), { recursive: true });
 
       store = await openStoreIn(directory);
       const kept = all.filter((_, i) => i !== 3 && i !== 202);
@@ -77,7 +77,7 @@ describe('LocalStore', () => {
       for (const name of await readdir(index)) {
         if (/\.(log|ldb)$|MANIFEST/.test(name)) await writeFile(join(index, name), 'damage');
       }
-      await rm(join(directory, 'table'));
+      await rm(join(directory, 'table.clean'));
       store = await openStoreIn(directory);
       await expectAll(store, all);
       await store.close();

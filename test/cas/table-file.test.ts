@@ -7,6 +7,7 @@ import { loadTable, saveTable } from '../../src/cas/table-file.js';
 import type { FileSystem } from '../../src/log/file-system.js';
 import { CrashError, FaultFileSystem } from '../support/fault-file-system.js';
 import { type SeededRandom, seededRandom, testRounds, testSeed } from '../support/random.js';
+import { tableSource } from '../support/table-source.js';
 
 const path = '/data/table';
 const position = { segment: 2 ** 33, offset: 2 ** 41 };
@@ -86,8 +87,7 @@ describe('a saved table', () => {
     await saveTable(
       watchingWrites(fs, (bytes) => pieces.push(bytes)),
       path,
-      table,
-      position,
+      tableSource(table, position),
     );
     expect(Math.max(...pieces)).toBeLessThanOrEqual(limits.tablePieceBytesMax);
     const loaded = await loadTable(fs, path);
@@ -120,7 +120,7 @@ describe('a saved table', () => {
         table.delete(toHash(Buffer.from(hex, 'hex')));
       }
     });
-    await saveTable(changing, path, table, position);
+    await saveTable(changing, path, tableSource(table, position));
     expect(touched.size).toBeGreaterThan(2000);
     const loaded = await loadTable(fs, path);
     const got = rowsOf(loaded!.table);
@@ -134,7 +134,7 @@ describe('a saved table', () => {
   test('damaged bytes are undefined, wherever they are', async () => {
     const random = seededRandom(testSeed('damaged table files'));
     const fs = await fileSystem();
-    await saveTable(fs, path, randomTable(random, 100), position);
+    await saveTable(fs, path, tableSource(randomTable(random, 100), position));
     const whole = await readAll(fs);
     await put(fs, whole);
     expect(await loadTable(fs, path)).toBeDefined();
@@ -167,9 +167,9 @@ describe('a saved table', () => {
   test('a shard of another file is undefined', async () => {
     const fs = await fileSystem();
     const table = randomTable(seededRandom(3), 0);
-    await saveTable(fs, path, table, position);
+    await saveTable(fs, path, tableSource(table, position));
     const other = await readAll(fs);
-    await saveTable(fs, path, table, { segment: 1, offset: 1 });
+    await saveTable(fs, path, tableSource(table, { segment: 1, offset: 1 }));
     const bytes = await readAll(fs);
     bytes.set(other.subarray(64, 80), 64);
     await put(fs, bytes);
@@ -183,11 +183,13 @@ describe('a saved table', () => {
     const seen = new Set<number>();
     for (let operation = 1; ; operation++) {
       const fs = await fileSystem();
-      await saveTable(fs, path, old, position);
+      await saveTable(fs, path, tableSource(old, position));
       const start = fs.operations;
       fs.inject = (done) => (done.number === start + operation ? 'crash' : undefined);
-      const saved = await saveTable(fs, path, next, { segment: 3, offset: 3 }).catch((error: unknown) => error);
-      if (saved === undefined) break;
+      const saved = await saveTable(fs, path, tableSource(next, { segment: 3, offset: 3 })).catch(
+        (error: unknown) => error,
+      );
+      if (saved === true) break;
       expect(saved).toBeInstanceOf(CrashError);
       for (let variant = 0; variant < 5; variant++) {
         const loaded = await loadTable(fs.crash(seed + variant), path);
@@ -203,9 +205,11 @@ describe('a saved table', () => {
       for (const name of ['create', 'write', 'sync'] as const) {
         const fs = await fileSystem();
         const table = randomTable(seededRandom(1), 10);
-        await saveTable(fs, path, table, position);
+        await saveTable(fs, path, tableSource(table, position));
         fs.inject = (operation) => (operation.name === name ? fault : undefined);
-        const failed = await saveTable(fs, path, randomTable(seededRandom(2), 10), position).catch(errorCode);
+        const failed = await saveTable(fs, path, tableSource(randomTable(seededRandom(2), 10), position)).catch(
+          errorCode,
+        );
         expect(failed).toBe(fault === 'no_space' ? 'no_space' : 'storage');
         fs.inject = () => undefined;
         expectSame((await loadTable(fs, path))?.table, table);

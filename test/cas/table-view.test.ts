@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { type BlobHash, toHash } from '../../src/base/digest.js';
-import { BlobTable, mixHash, type ShardBuffer, shardOfMix } from '../../src/cas/blob-table.js';
+import { BlobTable, type ShardBuffer } from '../../src/cas/blob-table.js';
+import { mixHash, shardOfMix } from '../../src/cas/table-slot.js';
 import { TableView } from '../../src/cas/table-view.js';
 import { seededRandom } from '../support/random.js';
 

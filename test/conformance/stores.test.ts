@@ -9,6 +9,7 @@ import { systemRandom } from '../../src/base/random.js';
 import type { LocalStore } from '../../src/cas/local-store.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { MeteredStore } from '../../src/cas/metered-store.js';
+import type { LocalStoreOptions } from '../../src/cas/open-local-store.js';
 import { SharedStore } from '../../src/cas/shared-store.js';
 import type { SharedChange } from '../../src/cas/store-owner.js';
 import { VerifyingStore } from '../../src/cas/verifying-store.js';
@@ -71,17 +72,22 @@ const maintained = (row: Row) =>
   decorated(row, 'MaintenanceStore', (store) => new MaintenanceStore(store, { refuseWrites: () => {} }));
 
 /** On the real disk, with the real index. */
-function local(durability: Durability): Row {
+function local(
+  durability: Durability,
+  name = `LocalStore (${durability})`,
+  given: Partial<LocalStoreOptions> = {},
+): Row {
+  const options = { ...given, durability };
   return {
-    name: `LocalStore (${durability})`,
+    name,
     open: async () => {
       const directory = await mkdtemp(join(tmpdir(), 'cairn-conformance-'));
-      let store = await openStoreIn(directory, { durability });
+      let store = await openStoreIn(directory, options);
       return {
         store,
         async reopen() {
           await store.close();
-          store = await openStoreIn(directory, { durability });
+          store = await openStoreIn(directory, options);
           return store;
         },
         async close() {
@@ -95,6 +101,12 @@ function local(durability: Durability): Row {
 }
 
 const disk = local('disk');
+/** Rows of blobs leave memory as soon as the index has them, which is soon. */
+const beyondMemory = local('disk', 'LocalStore (disk, rows beyond memory)', {
+  indexMemoryBytes: 0,
+  tableSaveChangesMin: 20,
+  maintenanceIntervalMilliseconds: 1,
+});
 
 /** The store on disk behind a server, on a connection of its own. Over a store in memory: `test/client`. */
 const remote: Row = {
@@ -138,7 +150,7 @@ const shared: Row = {
   supports: { ...disk.supports },
 };
 
-const locals = [disk, local('memory'), metered(disk), verifying(disk)];
+const locals = [disk, local('memory'), beyondMemory, metered(disk), verifying(disk)];
 const stores: Row[] = [memory, metered(memory), verifying(memory), maintained(memory), ...locals, shared, remote];
 
 for (const { name, open, supports } of stores) blobStoreSuite(name, open, supports);

@@ -56,6 +56,9 @@ export class IndexDisk {
         await index.apply(copy, position);
         batches.push({ changes: copy, position });
       },
+      usage: () => index.usage(),
+      rows: (hashes) => index.rows(hashes),
+      rowNow: (hash) => index.rowNow(hash),
       entries: () => index.entries(),
       list: (after, limit) => index.list(after, limit),
       close: () => index.close(),

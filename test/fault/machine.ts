@@ -14,6 +14,9 @@ const directory = '/data';
 /** Little more than the header of a segment and a few small blobs, so that segments are full soon. */
 const segmentBytesTarget = 12_000;
 
+/** Room for no row at all, for about a hundred, and for any number. */
+const indexMemories = [0, 8000, 2 ** 30];
+
 export interface Disk {
   readonly fs: FaultFileSystem;
   readonly index: IndexDisk;
@@ -55,6 +58,8 @@ export class Machine {
       index: disk.index.home(),
       durability,
       segmentBytesTarget,
+      indexMemoryBytes: random.pick(indexMemories),
+      tableSaveChangesMin: random.pick([1, 5, 1000]),
       maintenanceIntervalMilliseconds: 1,
       clock: machine.clock,
       random,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode } from '../../src/base/errors.js';
-import { parseChunking, parseListenAddress, serverConfig } from '../../src/server/config.js';
+import { parseBytes, parseChunking, parseListenAddress, serverConfig } from '../../src/server/config.js';
 
 describe('parseListenAddress', () => {
   it.each([
@@ -78,5 +78,21 @@ describe('parseChunking', () => {
     'fixed:-1',
   ])('refuses %j', (text) => {
     expect(() => parseChunking(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+  });
+});
+
+describe('parseBytes', () => {
+  it.each([
+    ['0', 0],
+    ['4096', 4096],
+    ['64KiB', 65_536],
+    ['512MiB', 2 ** 29],
+    ['2GiB', 2 ** 31],
+  ])('%s', (text, want) => {
+    expect(parseBytes(text)).toBe(want);
+  });
+
+  it.each(['', '-1', '1.5GiB', '1 GiB', '1GB', 'GiB', '12345678901'])('refuses %j', (text) => {
+    expect(() => parseBytes(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.js';
+import { limits } from '../../src/base/limits.js';
 import { systemRandom } from '../../src/base/random.js';
 import { levelIndexHome } from '../../src/cas/level-index.js';
 import type { LocalStore } from '../../src/cas/local-store.js';
@@ -18,6 +19,8 @@ export function openStoreIn(directory: string, options: Partial<LocalStoreOption
     fs: nodeFileSystem,
     index: levelIndexHome(join(directory, 'index')),
     durability: 'disk',
+    indexMemoryBytes: 2 ** 30,
+    tableSaveChangesMin: limits.tableSaveChangesMin,
     segmentBytesTarget: 1 << 20,
     maintenanceIntervalMilliseconds: never,
     clock: systemClock,

@@ -2,7 +2,9 @@
 
 import { type BlobHash, hashHex } from '../../src/base/digest.js';
 import { assert, CairnError } from '../../src/base/errors.js';
+import type { BlobRow } from '../../src/cas/blob-table.js';
 import type { IndexChange, IndexDb, IndexEntry } from '../../src/cas/index-db.js';
+import { SegmentUsage } from '../../src/cas/segment-usage.js';
 import type { LogPosition } from '../../src/log/record.js';
 import type { SeededRandom } from './random.js';
 
@@ -51,6 +53,24 @@ export class MemoryIndex implements IndexDb {
     this.#applying = false;
     this.#refuseWhenClosed();
     this.#commit(batch);
+  }
+
+  async usage(): Promise<SegmentUsage> {
+    this.#refuseWhenClosed();
+    const usage = new SegmentUsage();
+    for (const { row } of this.#rows.values()) usage.addBlob(row);
+    return usage;
+  }
+
+  async rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {
+    this.#refuseWhenClosed();
+    await Promise.resolve();
+    return hashes.map((hash) => this.rowNow(hash));
+  }
+
+  rowNow(hash: BlobHash): BlobRow | undefined {
+    this.#refuseWhenClosed();
+    return this.#rows.get(hashHex(hash))?.row;
   }
 
   async *entries(): AsyncIterable<readonly IndexEntry[]> {

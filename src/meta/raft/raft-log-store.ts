@@ -46,7 +46,7 @@ export class RaftLogStore implements RaftStorage {
         },
       },
       undefined,
-      (record) => found.push(record),
+      (record) => void found.push(record),
     );
     try {
       if (damage !== undefined) throw damage;
