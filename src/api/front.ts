@@ -13,8 +13,7 @@ import type { ServingStatus } from './rpc/serving-state.js';
 import type { StreamWindows } from './stream-windows.js';
 
 export interface FrontParts {
-  /** Undefined on a port that other machines reach anyway. */
-  readonly guard: Guard | undefined;
+  readonly guard: Guard;
   readonly cors: Cors;
   /** Undefined on a port without RPC, where their paths are unknown ones. */
   readonly rpc: ((fallback: RequestListener) => RequestListener) | undefined;
@@ -46,7 +45,7 @@ export function createFront({
     // The client should take its next request to a server that stays.
     if (serving.status === 'draining' && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
     mendAuthority(request);
-    const refusal = guard?.(request);
+    const refusal = guard(request);
     if (refusal !== undefined) {
       http.refuse(request, response, refusal);
       return;
@@ -60,7 +59,7 @@ export function createFront({
     windows.opened(stream);
     if (lane === undefined || !lane.wantsStream(headers)) return false;
     mendAuthority({ headers });
-    if (guard?.({ headers }) !== undefined) return false;
+    if (guard({ headers }) !== undefined) return false;
     lane.answerStream(stream, headers, corsHeaders(cors, headers));
     return true;
   };

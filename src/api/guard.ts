@@ -1,5 +1,6 @@
-// Keeps web pages out of a server that listens on loopback only, and so asks for no credentials: a browser on the same
-// machine reaches it for any page it shows. A page of another site gives itself away by its Origin, or by
+// Keeps web pages out of where a browser would let them in: of a server that listens on loopback only, and so may ask for no
+// credentials, since a browser on the same machine reaches it for any page it shows; and of credentials that a browser adds by
+// itself, passwords it remembers and certificates, wherever the server listens. A page of another site gives itself away by its Origin, or by
 // Sec-Fetch-Site where it sends none (an embedded image); one whose name was re-pointed at 127.0.0.1 (DNS rebinding) by
 // its Host. Programs that are not browsers pass.
 
@@ -15,13 +16,13 @@ export interface GuardParts {
   readonly corsOrigins: readonly string[];
 }
 
-/** Says why a request to a loopback server is refused (`permission_denied`), or undefined for a good one. */
+/** Says why a request is refused (`permission_denied`), or undefined for a good one. */
 export type Guard = (request: Pick<NodeRequest, 'headers'>) => CairnError | undefined;
 
 export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard {
   const ours = new Set(allowedHosts.map((host) => host.toLowerCase()));
   const isGood = rememberingHosts((host) => isOurs(hostName(host), ours));
-  const allowsEveryOrigin = corsOrigins.includes('*');
+  const refuseForeign = originCheck(corsOrigins);
 
   return ({ headers }) => {
     // HTTP/2 clients send :authority and may send Host beside it: neither may be a stranger's.
@@ -30,6 +31,29 @@ export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard 
     if (first === undefined || !hosts.every(isGood)) {
       return new CairnError('permission_denied', `${JSON.stringify(first ?? '')} is no name of this loopback server`);
     }
+    return refuseForeign(headers, first);
+  };
+}
+
+export interface ExposedGuardParts extends Pick<GuardParts, 'corsOrigins'> {
+  /** Whether clients are asked for certificates, which browsers present for every page. */
+  readonly asksForCertificates: boolean;
+}
+
+/** For a server on other addresses. */
+export function exposedGuard({ corsOrigins, asksForCertificates }: ExposedGuardParts): Guard {
+  const refuseForeign = originCheck(corsOrigins);
+  return ({ headers }) => {
+    const { authorization } = headers;
+    const isAmbient = authorization === undefined ? asksForCertificates : /^basic\b/i.test(authorization);
+    return isAmbient ? refuseForeign(headers, String(headers[':authority'] ?? headers.host ?? '')) : undefined;
+  };
+}
+
+/** Refuses pages of other origins than those configured and the server's own, as `host` names it. */
+function originCheck(corsOrigins: readonly string[]) {
+  const allowsEveryOrigin = corsOrigins.includes('*');
+  return (headers: Parameters<Guard>[0]['headers'], host: string): CairnError | undefined => {
     const { origin } = headers;
     if (allowsEveryOrigin) return undefined;
     if (origin === undefined) {
@@ -39,7 +63,7 @@ export function loopbackGuard({ allowedHosts, corsOrigins }: GuardParts): Guard 
         ? new CairnError('permission_denied', 'pages of other sites may not call this server')
         : undefined;
     }
-    if (corsOrigins.includes(origin) || isSameOrigin(origin, first)) return undefined;
+    if (corsOrigins.includes(origin) || isSameOrigin(origin, host)) return undefined;
     return new CairnError('permission_denied', `pages of ${origin} may not call this server`);
   };
 }

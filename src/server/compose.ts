@@ -8,7 +8,7 @@ import { SignIn } from '../api/auth/sign-in.js';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
-import { isLoopback, loopbackGuard } from '../api/guard.js';
+import { exposedGuard, isLoopback, loopbackGuard } from '../api/guard.js';
 import { type HttpFace, httpFace } from '../api/http/http-handler.js';
 import { createMetrics } from '../api/http/metrics.js';
 import type { RequestListener, RequestListeners } from '../api/request-listener.js';
@@ -136,7 +136,9 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const lane = config.lane ? new Lane(rpcParts) : undefined;
   const rpc = (fallback: RequestListener) => rpcHandler(rpcParts, fallback, lane);
   const cors = createCors(config.corsOrigins);
-  const guard = loopbackGuard({ allowedHosts: config.allowedHosts, corsOrigins: config.corsOrigins });
+  const { allowedHosts, corsOrigins } = config;
+  const onLoopback = loopbackGuard({ allowedHosts, corsOrigins });
+  const exposed = exposedGuard({ corsOrigins, asksForCertificates: config.tls?.clientCa !== undefined });
 
   return {
     accounts,
@@ -151,7 +153,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     },
     listenersFor: ({ face, host }) =>
       createFront({
-        guard: isLoopback(host) ? guard : undefined,
+        guard: isLoopback(host) ? onLoopback : exposed,
         cors,
         rpc: face === 'http' ? undefined : rpc,
         lane: face === 'http' ? undefined : lane,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isLoopback } from '../../src/api/guard.js';
+import { exposedGuard, isLoopback } from '../../src/api/guard.js';
 import { ask, type HttpVersion } from '../support/http-client.js';
 import { type Served, serve, WatchedStore } from '../support/served.js';
 
@@ -133,6 +133,57 @@ it('a server on every address answers to every name', async () => {
   const answer = await ask('h1', `http://127.0.0.1:${port}/healthz`, { headers: { host: 'store.example' } });
   await server.close();
   expect(answer.status).toBe(200);
+});
+
+describe('a server on other addresses', () => {
+  const basic = 'Basic YTpi';
+  const foreign = { host: 'store.example', origin: 'https://evil.example' };
+  it.each<{ name: string; headers: Record<string, string>; plain: boolean; asking: boolean }>([
+    { name: 'a program', headers: { host: 'store.example' }, plain: true, asking: true },
+    { name: 'a program with a password', headers: { host: 'x', authorization: basic }, plain: true, asking: true },
+    { name: 'a foreign page', headers: foreign, plain: true, asking: false },
+    {
+      name: 'a foreign page with a token',
+      headers: { ...foreign, authorization: 'Bearer x' },
+      plain: true,
+      asking: true,
+    },
+    {
+      name: 'a foreign page with a password',
+      headers: { ...foreign, authorization: basic },
+      plain: false,
+      asking: false,
+    },
+    {
+      name: 'a page of its own with a password',
+      headers: { host: 'store.example', origin: 'https://store.example', authorization: basic },
+      plain: true,
+      asking: true,
+    },
+    {
+      name: 'a configured page with a password',
+      headers: { ...foreign, origin: 'https://app.example', authorization: basic },
+      plain: true,
+      asking: true,
+    },
+    {
+      name: 'what a foreign page embeds',
+      headers: {
+        host: 'store.example',
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'no-cors',
+        authorization: basic,
+      },
+      plain: false,
+      asking: false,
+    },
+  ])('lets in $name: $plain, asking for certificates: $asking', ({ headers, plain, asking }) => {
+    const corsOrigins = ['https://app.example'];
+    const lets = [false, true].map((asksForCertificates) =>
+      exposedGuard({ corsOrigins, asksForCertificates })({ headers }),
+    );
+    expect(lets.map((refusal) => refusal === undefined)).toEqual([plain, asking]);
+  });
 });
 
 it.each([

@@ -39,7 +39,7 @@ describe.sequential('cairn user', () => {
   });
 
   it('and then a server asks for credentials', async () => {
-    server = await startCairnServer(['--data', data]);
+    server = await startCairnServer(['--data', data, '--log-level', 'trace']);
     const root = { server: server.url, env: { CAIRN_PASSWORD: password } };
     expect(await runCairn(['ls'], { server: server.url })).toMatchObject({ code: 1, stdout: '' });
     expect(await runCairn(['ls', '--user', 'root'], root)).toMatchObject({ code: 0 });

@@ -5,16 +5,17 @@ import { BlobService } from '../../../src/gen/cairn/v1/blob_service_pb.js';
 import { ContentAddressableStorage } from '../../../src/gen/zako/v1/cas/cas_pb.js';
 import { Protocol } from '../../../src/gen/zako/v1/net/net_pb.js';
 import { Transport } from '../../../src/gen/zako/v1/transport/transport_pb.js';
-import { collect, freshBlob } from '../../conformance/wire-blobs.js';
-import { startRpcServer } from './rpc-server.js';
+import { collect, freshBlob, uploadMessages } from '../../conformance/wire-blobs.js';
+import { basic, testAccounts } from '../../support/accounts.js';
+import { type GivenParts, startRpcServer } from './rpc-server.js';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-async function setUp(transportTokens: 'optional' | 'required') {
-  const server = await startRpcServer({ transportTokens });
+async function setUp(transportTokens: 'optional' | 'required', given: GivenParts = {}) {
+  const server = await startRpcServer({ transportTokens, ...given });
   cleanUps.push(() => server.stop());
   const { baseUrl } = server;
   const blob = freshBlob(100);
@@ -25,9 +26,9 @@ async function setUp(transportTokens: 'optional' | 'required') {
     return createGrpcTransport({ baseUrl, sessionManager });
   };
   const overHttp1 = createConnectTransport({ baseUrl, httpVersion: '1.1' });
-  const token = async () => {
+  const token = async (headers: Record<string, string> = {}) => {
     const cas = createClient(ContentAddressableStorage, overHttp1);
-    return (await cas.getTransportDetails({ supportedProtocols: [Protocol.grpc] })).authToken;
+    return (await cas.getTransportDetails({ supportedProtocols: [Protocol.grpc] }, { headers })).authToken;
   };
   const download = (over: ReturnType<typeof createGrpcTransport>, headers: Record<string, string> = {}) =>
     collect(createClient(Transport, over).download({ metadata: { digest: blob.message } }, { headers }));
@@ -87,5 +88,59 @@ describe('optional transport tokens', () => {
     await download(overHttp1, { authorization: `Bearer ${good}` });
     await download(overHttp1, { authorization: `Bearer ${crypto.randomUUID()}` });
     expect(server.parts.tokens.ignoredCount).toBe(2);
+  });
+});
+
+describe.each([true, false])('where there are accounts, with the lane: %s', (withLane) => {
+  const as = (name: string) => ({ authorization: basic(name) });
+
+  async function setUpAccounts(transportTokens: 'optional' | 'required') {
+    const test = await testAccounts();
+    await test.add('root', 'admin');
+    await test.add('rob', 'reader');
+    const all = await setUp(transportTokens, { withLane, gate: test.accounts.gate });
+    cleanUps.push(() => test.accounts.close());
+    const upload = (over: ReturnType<typeof createGrpcTransport>, headers: Record<string, string>) =>
+      createClient(Transport, over).upload(uploadMessages(freshBlob(10)), { headers });
+    return { ...all, test, upload };
+  }
+
+  it.each(['optional', 'required'] as const)('a token, %s, moves blobs as the account it was given to', async (use) => {
+    const { connection, download, upload, token, overHttp1 } = await setUpAccounts(use);
+    const over = connection();
+    for (const headers of [
+      { authorization: `Bearer ${await token(as('rob'))}` },
+      { 'x-cairn-transport-token': (await token(as('rob'))).toUpperCase() },
+    ]) {
+      for (let i = 0; i < 3; i++) await download(over, headers);
+      await expect(upload(over, headers)).rejects.toMatchObject({ code: Code.PermissionDenied });
+      // It belongs to that connection alone.
+      await expect(download(connection(), headers)).rejects.toMatchObject(refused);
+    }
+    const once = { authorization: `Bearer ${await token(as('root'))}` };
+    await upload(overHttp1, once);
+    await expect(upload(overHttp1, once)).rejects.toMatchObject(refused);
+  });
+
+  it('it is good for nothing when its account is gone, or another is named beside it', async () => {
+    const { connection, download, token, test } = await setUpAccounts('optional');
+    const over = connection();
+    const headers = { 'x-cairn-transport-token': await token(as('rob')) };
+    await download(over, headers);
+    await expect(download(over, { ...headers, authorization: basic('rob', 'wrong horse') })).rejects.toMatchObject(
+      refused,
+    );
+    await test.accounts.book.remove('rob');
+    await expect(download(over, headers)).rejects.toMatchObject(refused);
+  });
+
+  it('tokens of nobody are not given, and strangers are no tokens', async () => {
+    const { connection, download, token } = await setUpAccounts('optional');
+    await expect(token()).rejects.toMatchObject(refused);
+    await expect(download(connection(), { authorization: `Bearer ${crypto.randomUUID()}` })).rejects.toMatchObject(
+      refused,
+    );
+    await expect(download(connection())).rejects.toMatchObject(refused);
+    await download(connection(), as('rob'));
   });
 });

@@ -9,6 +9,7 @@ import { type BlobHash, hashesEqual } from '../../../../src/base/digest.js';
 import { CairnError } from '../../../../src/base/errors.js';
 import { MemoryStore } from '../../../../src/cas/memory-store.js';
 import { freshBlob } from '../../../conformance/wire-blobs.js';
+import { basic, testAccounts } from '../../../support/accounts.js';
 import { seededRandom, testRounds, testSeed } from '../../../support/random.js';
 import { type RpcServer, startRpcServer } from '../rpc-server.js';
 import { type KnownBlobs, type RandomCall, randomCall } from './random-calls.js';
@@ -53,44 +54,65 @@ interface Side {
   readonly server: RpcServer;
   readonly session: ClientHttp2Session;
   readonly spentToken: string;
+  /** What else a call presents, by the token it presents. */
+  readonly presents: Partial<Record<RandomCall['token'], string>>;
+  close(): Promise<void>;
 }
 
-async function startSide(withLane: boolean, transportTokens: 'optional' | 'required'): Promise<Side> {
+async function startSide(withLane: boolean, kind: 'optional' | 'required' | 'accounts'): Promise<Side> {
   const store = new FailingStore();
   for (const { bytes } of [...known.stored, known.damaged]) await store.write(bytes);
-  const server = await startRpcServer({ withLane, transportTokens, store });
+  const test = await testAccounts();
+  if (kind === 'accounts') for (const [name, role] of accountRoles) await test.add(name, role);
+  const transportTokens = kind === 'required' ? 'required' : 'optional';
+  const server = await startRpcServer({ withLane, transportTokens, store, gate: test.accounts.gate });
   // With the default of 10 MB a session that holds unsent uploads refuses the headers of early answers.
   const session = connect(server.baseUrl, { maxSessionMemory: 1024 });
   const spentToken = server.parts.tokens.issue();
   server.parts.tokens.redeem(spentToken, undefined);
-  return { server, session, spentToken };
+  const presents =
+    kind === 'accounts' ? { fresh: basic('wren'), spent: basic('rob'), foreign: basic('wren', 'wrong horse') } : {};
+  return { server, session, spentToken, presents, close: () => test.accounts.close() };
 }
+
+const accountRoles = [
+  ['root', 'admin'],
+  ['wren', 'writer'],
+  ['rob', 'reader'],
+] as const;
 
 type Pair = readonly [lane: Side, stock: Side];
 
 /** Calls that their callers reset have servers of their own: how far they came is a matter of time. */
-let sides: Record<'optional' | 'required' | 'reset', Pair>;
+let sides: Record<'optional' | 'required' | 'accounts' | 'reset', Pair>;
 
 beforeAll(async () => {
   sides = {
     optional: [await startSide(true, 'optional'), await startSide(false, 'optional')],
     required: [await startSide(true, 'required'), await startSide(false, 'required')],
+    accounts: [await startSide(true, 'accounts'), await startSide(false, 'accounts')],
     reset: [await startSide(true, 'optional'), await startSide(false, 'optional')],
   };
 });
 
 afterAll(async () => {
-  for (const { server, session } of Object.values(sides).flat()) {
+  for (const { server, session, close } of Object.values(sides).flat()) {
     session.destroy();
     await server.stop();
+    await close();
   }
 });
 
 /** What the client of one server sees. */
-async function seen({ server, session, spentToken }: Side, call: RandomCall) {
+async function seen({ server, session, spentToken, presents }: Side, call: RandomCall) {
   const tokens = { none: undefined, fresh: server.parts.tokens.issue(), spent: spentToken, foreign: 'no token' };
   const token = tokens[call.token];
-  const headers = { ...call.headers, ...(token !== undefined && { 'x-cairn-transport-token': token }) };
+  const authorization = presents[call.token];
+  const headers = {
+    ...call.headers,
+    ...(token !== undefined && { 'x-cairn-transport-token': token }),
+    ...(authorization !== undefined && { authorization }),
+  };
   const answer = await rawCall(server.baseUrl, session, { ...call, headers });
   return answer && { ...answer, body: readable(answer.body) };
 }
@@ -126,7 +148,7 @@ it('a client cannot tell the lane from the stock handler', { timeout: 240_000 * 
   for (let done = 0; done < calls; done += callsAtOnce) {
     const batch = Array.from({ length: callsAtOnce }, () => {
       const call = randomCall(random, known);
-      const pair = random.chance(0.15) ? sides.required : sides.optional;
+      const pair = random.chance(0.7) ? sides.optional : random.pick([sides.required, sides.accounts]);
       return { call, pair: call.then === 'reset' ? sides.reset : pair };
     });
     await Promise.all(
@@ -141,7 +163,7 @@ it('a client cannot tell the lane from the stock handler', { timeout: 240_000 * 
     );
   }
   expect(unseen.length, unseen.join('\n')).toBeLessThan(calls / 100);
-  for (const [lane, stock] of [sides.optional, sides.required]) {
+  for (const [lane, stock] of [sides.optional, sides.required, sides.accounts]) {
     // A call that was answered early is over when the rest of its request was thrown away.
     await expect.poll(() => lane.server.calls.length, { timeout: 10_000 }).toBe(stock.server.calls.length);
     expect(recordsOf(lane)).toEqual(recordsOf(stock));
