@@ -38,7 +38,7 @@ export interface Port {
   connections(): number;
   /** Accepts nothing more, tells HTTP/2 peers to go away, and closes what is idle. Calls in flight go on. */
   drain(): void;
-  /** Resolves when the last connection is gone; call `drain` first. */
+  /** Resolves when the last connection is gone, and nobody works for it any more; call `drain` first. */
   closed(): Promise<void>;
   /** Ends whatever is left, mid-answer too. */
   destroy(): void;
@@ -132,7 +132,8 @@ export function createPort(parts: PortParts): Port {
   /** Those that have not told their protocol yet. */
   const strangers = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const lmofConnections = new Set<LmofConnection>();
+  /** With what resolves when each is over. */
+  const lmofConnections = new Map<LmofConnection, Promise<void>>();
   let whenClosed: Promise<void> = Promise.resolve();
   let draining = false;
 
@@ -143,8 +144,10 @@ export function createPort(parts: PortParts): Port {
   });
 
   const serveLmof = (connection: LmofConnection) => {
-    lmofConnections.add(connection);
-    void connection.run().finally(() => lmofConnections.delete(connection));
+    lmofConnections.set(
+      connection,
+      connection.run().finally(() => lmofConnections.delete(connection)),
+    );
     if (draining) connection.drain();
   };
 
@@ -214,10 +217,13 @@ export function createPort(parts: PortParts): Port {
       // Its callback complains that it never listened.
       http1.close(() => {});
       for (const session of sessions) session.close();
-      for (const connection of lmofConnections) connection.drain();
+      for (const connection of lmofConnections.keys()) connection.drain();
       for (const socket of strangers) socket.destroy();
     },
-    closed: () => whenClosed,
+    async closed() {
+      await whenClosed;
+      await Promise.all(lmofConnections.values());
+    },
     destroy() {
       for (const socket of sockets) socket.destroy();
     },

@@ -11,6 +11,7 @@ import { createFront } from '../api/front.js';
 import { exposedGuard, isLoopback, loopbackGuard } from '../api/guard.js';
 import { type HttpFace, httpFace } from '../api/http/http-handler.js';
 import { createMetrics } from '../api/http/metrics.js';
+import type { PortParts } from '../api/port.js';
 import type { RequestListener, RequestListeners } from '../api/request-listener.js';
 import { Lane } from '../api/rpc/lane/lane.js';
 import { rpcHandler } from '../api/rpc/rpc-handler.js';
@@ -19,6 +20,7 @@ import { ServingState } from '../api/rpc/serving-state.js';
 import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import { StreamWindows } from '../api/stream-windows.js';
+import { lmofFace } from '../api/tcp/lmof-face.js';
 import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
@@ -49,8 +51,8 @@ export interface Composition {
   readonly shutdown: AbortController;
   /** Closes the store and all that stands on it. */
   close(): Promise<void>;
-  /** Answers every request that comes in on one address. */
-  listenersFor(address: ListenAddress): RequestListeners;
+  /** Answers whatever comes in on one address. */
+  listenersFor(address: ListenAddress): RequestListeners & Pick<PortParts, 'lmof'>;
 }
 
 export async function compose(parts: ComposeParts): Promise<Composition> {
@@ -85,7 +87,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
 
   const budget = new ByteBudget(limits.streamBudgetBytes);
   const windows = new StreamWindows(budget);
-  const { store, cluster, uploads, apiRoutes } = await composeFiles({
+  const { store, cluster, files, uploads, apiRoutes } = await composeFiles({
     config,
     logger,
     store: new MeteredStore({ store: opened, clock, observe: metrics.observeStore }),
@@ -110,6 +112,16 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     metrics,
     apiRoutes,
     serving,
+    nextCallId,
+    onCall,
+  });
+  const lmof = lmofFace({
+    files,
+    cluster,
+    gate,
+    clock,
+    budget: new ByteBudget(limits.lmofHeldBytesMax),
+    logger,
     nextCallId,
     onCall,
   });
@@ -151,8 +163,8 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
       await accounts.close();
       await metadata.close().finally(() => opened.close());
     },
-    listenersFor: ({ face, host }) =>
-      createFront({
+    listenersFor: ({ face, host }) => ({
+      ...createFront({
         guard: isLoopback(host) ? onLoopback : exposed,
         cors,
         rpc: face === 'http' ? undefined : rpc,
@@ -162,5 +174,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
         servesHttp: face !== 'grpc',
         serving,
       }),
+      lmof: face === 'all' ? lmof : undefined,
+    }),
   };
 }

@@ -1,0 +1,123 @@
+// LMOF as a client speaks it to a server, through a plain socket: the examples of the LumeoFS document, and both versions.
+
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DownloadRequestSchema, ListRequestSchema, UploadRequestSchema } from '../../src/gen/cairn/lmof/v2/lmof_pb.js';
+import { type CairnServerProcess, runCairn, startCairnServer } from '../support/cairn-process.js';
+import { ask } from '../support/http-client.js';
+import { LmofClient } from '../support/lmof-client.js';
+import { misfits, readLumeoDocument } from '../support/lumeo-document.js';
+import { seededRandom } from '../support/random.js';
+import { describeWith, sharedPath } from '../support/shared.js';
+
+let directory: string;
+let server: CairnServerProcess;
+let client: LmofClient;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cairn-lmof-'));
+});
+
+afterEach(async () => {
+  client.stream.destroy();
+  await server.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function serve(args: readonly string[] = []): Promise<void> {
+  server = await startCairnServer(['--data', join(directory, 'data'), ...args]);
+  client = await speaker();
+}
+
+async function speaker(): Promise<LmofClient> {
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  return new LmofClient(socket);
+}
+
+/** An example is JSON but for what stands behind two slashes. */
+const withoutComments = (text: string) => JSON.parse(text.replaceAll(/\s*\/\/ .*$/gm, '')) as Record<string, unknown>;
+
+describeWith('the LumeoFS document over LMOF', 'the document', sharedPath('contracts/lumeofs-api.md'), (path) => {
+  it('answers its example with the shape that it prints', async () => {
+    await serve();
+    const [request, response] = readLumeoDocument(path)
+      .blocks(4)
+      .filter(({ language }) => language === 'json')
+      .map(({ text }) => withoutComments(text));
+    client.sendJson('UPLOAD', BigInt(request!.request_id as number), request!.data);
+    const answer = await client.receiveJson();
+    expect(misfits(response, answer)).toEqual([]);
+    expect(answer).toMatchObject({ type: 'UPLOAD_RESPONSE', request_id: 12_345 });
+  });
+});
+
+describe('a server', () => {
+  it('keeps one set of files for LMOF and HTTP', async () => {
+    await serve();
+    const bytes = seededRandom(4).bytes(3_000_000);
+    client.sendMessage('UPLOAD', 1n, UploadRequestSchema, { fileName: 'large', fileSize: 3_000_000n }, bytes);
+    const { outcome } = (await client.receiveMessage()).response;
+    if (outcome.case !== 'upload') throw new Error(`${outcome.case}`);
+    const { fileId } = outcome.value;
+    const downloaded = await ask('h1', `${server.url}/api/v1/files/${fileId}`);
+    expect(downloaded.body.equals(bytes)).toBe(true);
+
+    client.sendJson('DOWNLOAD', 2n, { file_id: fileId, offset: 2_999_990 });
+    const { data } = await client.receiveJson();
+    expect(data).toMatchObject({ length: 10, file_content: Buffer.from(bytes.subarray(2_999_990)).toString('base64') });
+  });
+
+  it('answers many requests at once, and other connections meanwhile', async () => {
+    await serve();
+    const other = await speaker();
+    const names = Array.from({ length: 100 }, (_, i) => `file ${i}`);
+    for (const [i, name] of names.entries()) {
+      client.sendJson('UPLOAD', BigInt(i), { file_name: name, file_content: Buffer.from(name).toString('base64') });
+    }
+    const ids = new Map<string, string>();
+    for (const _ of names) {
+      const { request_id, data } = await client.receiveJson();
+      ids.set(names[request_id]!, (data as { file_id: string }).file_id);
+    }
+    other.sendMessage('LIST', 1n, ListRequestSchema, { pageSize: 100 });
+    expect((await other.receiveMessage()).response.outcome.value).toMatchObject({ total: 100n });
+    for (const [i, name] of names.entries()) {
+      other.sendMessage('DOWNLOAD', BigInt(i), DownloadRequestSchema, { fileId: ids.get(name)! });
+    }
+    const contents = new Map<number, string>();
+    for (const _ of names) {
+      const { requestId, content } = await other.receiveMessage();
+      contents.set(Number(requestId), `${content}`);
+    }
+    expect(names.map((_, i) => contents.get(i))).toEqual(names);
+    other.stream.destroy();
+  });
+
+  it('lets nobody in without credentials once there are accounts', async () => {
+    const data = join(directory, 'data');
+    for (const [name, role] of [
+      ['root', 'admin'],
+      ['ann', 'reader'],
+    ] as const) {
+      const options = { input: 'a good password\n' };
+      const added = await runCairn(['user', 'add', name, '--role', role, '--data', data], options);
+      expect(added.stderr).toBe('');
+    }
+    await serve();
+    client.sendJson('LIST', 1n, {});
+    expect(await client.receiveJson()).toMatchObject({ code: 5001, error: 'AUTHENTICATION_FAILED' });
+    client.sendJson('AUTH', 2n, { username: 'ann', password: 'a bad password' });
+    expect(await client.receiveJson()).toMatchObject({ code: 5001, type: 'AUTH_RESPONSE' });
+    client.sendJson('AUTH', 3n, { username: 'ann', password: 'a good password' });
+    expect(await client.receiveJson()).toMatchObject({ data: { user: 'ann', roles: ['reader'] } });
+    client.sendJson('LIST', 4n, {});
+    expect(await client.receiveJson()).toMatchObject({ data: { total: 0 } });
+    client.sendJson('UPLOAD', 5n, { file_name: 'a', file_content: '' });
+    expect(await client.receiveJson()).toMatchObject({ code: 5002, error: 'PERMISSION_DENIED' });
+  });
+});
