@@ -21,21 +21,31 @@ export function campaign(state: RaftState, kind: CampaignKind): void {
   if (!candidate.pre) state.setTerm(state.term + 1, state.id);
   const term = candidate.pre ? state.term + 1 : state.term;
   const { lastIndex, lastTerm } = state.log;
-  const request = {
-    type: 'vote',
-    term,
-    pre: candidate.pre,
-    transfer: kind === 'transfer',
-    lastIndex,
-    lastTerm,
-  } as const;
+  const { pre } = candidate;
+  const transfer = kind === 'transfer';
+  const request = { type: 'vote', term, pre, transfer, lastIndex, lastTerm, ...committed(state) } as const;
   for (const to of membersOf(state.configuration)) {
     if (to === state.id) continue;
-    if (candidate.pre) state.send({ ...request, to });
+    if (pre) state.send({ ...request, to });
     else state.sendWhenDurable({ ...request, to });
   }
-  if (candidate.pre) countVote(state, candidate, state.id, true);
-  else state.sendWhenDurable({ type: 'vote-response', to: state.id, pre: false, granted: true });
+  if (pre) countVote(state, candidate, state.id, true);
+  else state.sendWhenDurable({ type: 'vote-response', to: state.id, pre, granted: true, ...committed(state) });
+}
+
+function committed({ log }: RaftState): { readonly commit: number; readonly commitTerm: number } {
+  return { commit: log.commit, commitTerm: log.termAt(log.commit)! };
+}
+
+/**
+ * What is committed stays so, whoever says it. A node that learns in an election that a change of members is committed puts
+ * it in force before it is a candidate again. Without this, the one node that could win might never know that it may
+ * stand (etcd #12359).
+ */
+function learnCommit(state: RaftState, { commit, commitTerm }: VoteRequest | VoteResponse): void {
+  if (commit <= state.log.commit || !state.log.matches(commit, commitTerm)) return;
+  state.log.commitTo(commit);
+  if (state.role.name === 'candidate' && hasUnappliedConfig(state)) state.becomeFollower(state.term, nobody);
 }
 
 /**
@@ -62,23 +72,34 @@ export function hasLeaderLease(state: RaftState): boolean {
 /** Answers a request for a vote, of this term or, as a pre-vote, of a later one. Learners vote, too: they may be voters by now. */
 export function answerVote(state: RaftState, request: VoteRequest): void {
   const { from, term, pre } = request;
+  learnCommit(state, request);
   const isFree = state.vote === from || (state.vote === nobody && state.leader === nobody);
   const mayVote = isFree || (pre && term > state.term);
   const granted = mayVote && state.log.isUpToDate(request.lastIndex, request.lastTerm);
   if (pre) {
     // Nothing is promised. A positive answer repeats the candidate's term, a negative one tells it this node's.
-    state.send({ type: 'vote-response', to: from, term: granted ? term : state.term, pre, granted });
+    const answerTerm = granted ? term : state.term;
+    state.send({ type: 'vote-response', to: from, term: answerTerm, pre, granted, ...committed(state) });
     return;
   }
   if (granted) {
     state.electionElapsed = 0;
     state.setVote(from);
   }
-  state.sendWhenDurable({ type: 'vote-response', to: from, pre, granted });
+  state.sendWhenDurable({ type: 'vote-response', to: from, pre, granted, ...committed(state) });
 }
 
-export function stepCandidate(state: RaftState, candidate: CandidateRole, { from, pre, granted }: VoteResponse): void {
-  if (pre === candidate.pre) countVote(state, candidate, from, granted);
+/** Tells a candidate of an older term that it is none. */
+export function refuseVote(state: RaftState, to: NodeId): void {
+  state.send({ type: 'vote-response', to, pre: true, granted: false, ...committed(state) });
+}
+
+/** A vote of this candidate's term, or an answer to its question about the next. */
+export function takeVote(state: RaftState, response: VoteResponse): void {
+  learnCommit(state, response);
+  const { role } = state;
+  if (role.name !== 'candidate' || role.pre !== response.pre) return;
+  countVote(state, role, response.from, response.granted);
 }
 
 function countVote(state: RaftState, candidate: CandidateRole, from: NodeId, granted: boolean): void {

@@ -18,12 +18,17 @@ export interface VoteRequest extends Envelope {
   readonly transfer: boolean;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** What the sender knows to be committed. A voter that lacks only this knowledge may be the one that can be elected. */
+  readonly commit: number;
+  readonly commitTerm: number;
 }
 
 export interface VoteResponse extends Envelope {
   readonly type: 'vote-response';
   readonly pre: boolean;
   readonly granted: boolean;
+  readonly commit: number;
+  readonly commitTerm: number;
 }
 
 export interface AppendRequest extends Envelope {

@@ -8,7 +8,7 @@
 import { assert } from '../base/errors.js';
 import { applyConfigChange, type ConfigChange, encodeConfigChange } from './config-change.js';
 import { isJoint } from './configuration.js';
-import { answerVote, campaign, hasLeaderLease, stepCandidate, tickElection } from './election.js';
+import { answerVote, campaign, hasLeaderLease, refuseVote, takeVote, tickElection } from './election.js';
 import type { Entry, EntryKind, GroupState, HardState } from './entry.js';
 import { takeEntries, takeHeartbeat, takeSnapshot, wantsSnapshot } from './follower.js';
 import {
@@ -141,7 +141,7 @@ export class RaftCore {
     }
     if (message.type === 'vote-response' && message.pre && message.granted) {
       // The answer to this node's own question about the term it would begin.
-      if (message.term === state.term + 1 && state.role.name === 'candidate') stepCandidate(state, state.role, message);
+      if (message.term === state.term + 1) takeVote(state, message);
       this.#stepOwnAnswers();
       return false;
     }
@@ -157,7 +157,7 @@ export class RaftCore {
     if (message.type === 'append' || message.type === 'heartbeat' || message.type === 'snapshot') {
       state.sendWhenDurable({ type: 'append-response', to, rejected: true, index: 0, hintIndex: 0, hintTerm: 0 });
     } else if (message.type === 'vote' && message.pre) {
-      state.send({ type: 'vote-response', to, pre: true, granted: false });
+      refuseVote(state, to);
     }
   }
 
@@ -168,7 +168,7 @@ export class RaftCore {
         answerVote(state, message);
         break;
       case 'vote-response':
-        if (state.role.name === 'candidate') stepCandidate(state, state.role, message);
+        takeVote(state, message);
         break;
       case 'append':
         this.#follow(message.from);
