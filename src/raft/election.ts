@@ -43,6 +43,8 @@ function committed({ log }: RaftState): { readonly commit: number; readonly comm
  * stand (etcd #12359).
  */
 function learnCommit(state: RaftState, { commit, commitTerm }: VoteRequest | VoteResponse): void {
+  // A leader commits by its own count alone.
+  if (state.role.name === 'leader') return;
   if (commit <= state.log.commit || !state.log.matches(commit, commitTerm)) return;
   state.log.commitTo(commit);
   if (state.role.name === 'candidate' && hasUnappliedConfig(state)) state.becomeFollower(state.term, nobody);

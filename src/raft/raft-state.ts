@@ -244,7 +244,10 @@ export class RaftState {
     if (this.#applying?.index !== index) return false;
     this.group = this.#applying;
     this.#applying = undefined;
-    return before.configuration !== this.group.configuration || before.clusterVersion !== this.group.clusterVersion;
+    const changed = before.configuration !== this.group.configuration;
+    // Who was replaced is dispensable only once the others will know of it after a restart: the commit index is written.
+    if (changed) this.#hardStateChanged = true;
+    return changed || before.clusterVersion !== this.group.clusterVersion;
   }
 }
 

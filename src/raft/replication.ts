@@ -60,9 +60,15 @@ export function sendAppend(state: RaftState, leader: LeaderRole, to: NodeId, eve
  * rejection, and entries are sent again from where the logs meet.
  */
 export function sendQuestion(state: RaftState, leader: LeaderRole, to: NodeId): void {
-  const prevIndex = leader.progress.get(to)!.next - 1;
+  const progress = leader.progress.get(to)!;
+  const prevIndex = progress.next - 1;
   const prevTerm = state.log.termAt(prevIndex);
-  if (prevTerm === undefined) return;
+  if (prevTerm === undefined) {
+    // What is on its way has been compacted since: it cannot be sent again.
+    progress.becomeProbe();
+    sendAppend(state, leader, to, true);
+    return;
+  }
   state.send({ type: 'append', to, prevIndex, prevTerm, entries: [], commit: state.log.commit });
 }
 
