@@ -1,4 +1,6 @@
-// The proposals of this node that are in its log and not applied yet, each with who waits for it.
+// The proposals of this node that are not applied yet, each with who waits for it. Only the entry that is applied at its
+// index decides what became of one. That it is gone from this node's log does not: another node may still have it, and
+// lead, and commit it.
 
 import type { ProposalOutcome } from './driver-parts.js';
 import type { Entry } from './entry.js';
@@ -10,47 +12,56 @@ interface Waiting<Result> {
 }
 
 export class Proposals<Result> {
-  /** By index. A newer proposal at the same index shows that the older one was replaced in the log. */
-  readonly #waiting = new Map<number, Waiting<Result>>();
-
-  get size(): number {
-    return this.#waiting.size;
-  }
+  /** By index: several, when this node has led more than once. */
+  readonly #waiting = new Map<number, Waiting<Result>[]>();
+  size = 0;
 
   /** The log took a proposal at this index; at tick `until` its outcome is unknown. */
   add(index: number, term: number, until: number, done: (outcome: ProposalOutcome<Result>) => void): void {
-    this.#waiting.get(index)?.done({ kind: 'superseded' });
-    this.#waiting.set(index, { term, until, done });
+    const waiting = { term, until, done };
+    this.size++;
+    const others = this.#waiting.get(index);
+    if (others === undefined) this.#waiting.set(index, [waiting]);
+    else others.push(waiting);
   }
 
   /** These entries have been applied, with these results. */
   applied(entries: readonly Entry[], results: readonly Result[]): void {
     entries.forEach(({ index, term }, at) => {
-      const waiting = this.#waiting.get(index);
-      if (waiting === undefined) return;
-      this.#waiting.delete(index);
-      waiting.done(waiting.term === term ? { kind: 'applied', index, result: results[at]! } : { kind: 'superseded' });
+      for (const waiting of this.#take(index)) {
+        if (waiting.term === term) waiting.done({ kind: 'applied', index, result: results[at]! });
+        else waiting.done({ kind: 'superseded' });
+      }
     });
   }
 
+  #take(index: number): readonly Waiting<Result>[] {
+    const waiting = this.#waiting.get(index);
+    if (waiting === undefined) return [];
+    this.#waiting.delete(index);
+    this.size -= waiting.length;
+    return waiting;
+  }
+
   /** A snapshot has taken the place of everything up to `index`: what became of it cannot be told. */
-  skipped(index: number): void {
-    this.#giveUp((at) => at <= index);
+  skipped(end: number): void {
+    for (const index of this.#waiting.keys()) if (index <= end) this.#giveUp(this.#take(index));
   }
 
   tick(now: number): void {
-    this.#giveUp((_, { until }) => until <= now);
+    for (const [index, waiting] of this.#waiting) {
+      if (waiting.every(({ until }) => until > now)) continue;
+      this.#take(index);
+      for (const { term, until, done } of waiting) if (until > now) this.add(index, term, until, done);
+      this.#giveUp(waiting.filter(({ until }) => until <= now));
+    }
   }
 
   stop(): void {
-    this.#giveUp(() => true);
+    this.skipped(Number.POSITIVE_INFINITY);
   }
 
-  #giveUp(which: (index: number, waiting: Waiting<Result>) => boolean): void {
-    for (const [index, waiting] of this.#waiting) {
-      if (!which(index, waiting)) continue;
-      this.#waiting.delete(index);
-      waiting.done({ kind: 'unknown' });
-    }
+  #giveUp(waiting: readonly Waiting<Result>[]): void {
+    for (const { done } of waiting) done({ kind: 'unknown' });
   }
 }

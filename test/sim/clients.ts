@@ -17,6 +17,7 @@ export class Clients {
   readonly #random: SeededRandom;
   readonly #nodes: () => readonly SimNode[];
   readonly #thinkMax: number;
+  readonly #underWay = new Set<{ readonly command: Command; readonly called: number }>();
   #isStopped = false;
   #nextValue = 1;
   reads = 0;
@@ -37,9 +38,11 @@ export class Clients {
     for (let client = 0; client < count; client++) this.#later();
   }
 
-  /** No new operations. */
+  /** No new operations, and no outcomes of those under way: they stay open. */
   stop(): void {
     this.#isStopped = true;
+    for (const { command, called } of this.#underWay) this.#recordWrite(command, called, undefined, undefined);
+    this.#underWay.clear();
   }
 
   /** The first register whose history could not have been. */
@@ -91,8 +94,11 @@ export class Clients {
     const padding = this.#random.chance(0.05) ? 500 : this.#random.below(150);
     const version = this.#random.chance(0.1) ? 2 : 1;
     const called = this.#queue.steps;
-    const isUp = node.call((driver) =>
+    const attempt = { command, called };
+    const isUp = node.call((driver) => {
+      this.#underWay.add(attempt);
       driver.propose(encodeCommand(command, padding), version, (outcome) => {
+        if (!this.#underWay.delete(attempt)) return;
         const next = outcome.kind === 'refused' && this.#nodes().find(({ id }) => id === outcome.leader);
         if (next && next !== node && attempts > 1) {
           this.#queue.after(1, () => this.#write(next, kind, key, attempts - 1));
@@ -100,19 +106,25 @@ export class Clients {
         }
         this.#finish(command, called, outcome);
         this.#later();
-      }),
-    );
+      });
+    });
     if (!isUp) this.#later();
   }
 
   #finish(command: Command, called: number, outcome: ProposalOutcome<boolean>): void {
+    if (outcome.kind === 'refused' || outcome.kind === 'superseded') return;
+    if (outcome.kind === 'applied') {
+      this.writes++;
+      this.#recordWrite(command, called, this.#queue.steps, outcome.result);
+    } else {
+      this.unknown++;
+      this.#recordWrite(command, called, undefined, undefined);
+    }
+  }
+
+  #recordWrite(command: Command, called: number, returned: number | undefined, swapped: boolean | undefined): void {
     const { kind, key, from, to } = command;
     const value = (number: number) => (number === 0 ? undefined : number);
-    const returned = outcome.kind === 'applied' ? this.#queue.steps : undefined;
-    if (outcome.kind === 'refused' || outcome.kind === 'superseded') return;
-    if (outcome.kind === 'applied') this.writes++;
-    else this.unknown++;
-    const swapped = outcome.kind === 'applied' ? outcome.result : undefined;
     if (kind === 'write') this.#record(key, called, returned, { kind, value: to });
     else this.#record(key, called, returned, { kind, from: value(from), to, swapped });
   }

@@ -199,8 +199,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug(
     "another leader's entry is taken for one's own",
     'proposals.js',
-    'waiting.term === term ?',
-    'waiting.term <= term ?',
+    'if (waiting.term === term)',
+    'if (waiting.term <= term)',
+  ),
+  bug(
+    'a proposal that left the log of its node is taken for lost',
+    'proposals.js',
+    'const others = this.#waiting.get(index);',
+    "for (const other of this.#take(index)) other.done({ kind: 'superseded' });\n        const others = undefined;",
   ),
   bug(
     'newer entries do not wait for the cluster version',

@@ -13,11 +13,14 @@ export class LogImage implements StoredLog {
   hardState: HardState;
   base: LogBase;
   entries: Entry[];
+  /** The highest last index since the term began: what a message that was held back may speak of. */
+  peakIndex: number;
 
   constructor({ hardState, base, entries }: StoredLog) {
     this.hardState = hardState;
     this.base = base;
     this.entries = [...entries];
+    this.peakIndex = this.lastIndex;
   }
 
   get lastIndex(): number {
@@ -33,14 +36,17 @@ export class LogImage implements StoredLog {
   }
 
   write({ hardState, entries, snapshot }: WriteBatch): void {
+    if (hardState.term > this.hardState.term) this.peakIndex = 0;
     this.hardState = hardState;
     if (snapshot !== undefined) {
       this.base = { index: snapshot.index, term: snapshot.term };
       this.entries = [];
     }
-    if (entries.length === 0) return;
-    this.entries.length = entries[0]!.index - this.base.index - 1;
-    for (const entry of entries) this.entries.push(entry);
+    if (entries.length > 0) {
+      this.entries.length = entries[0]!.index - this.base.index - 1;
+      for (const entry of entries) this.entries.push(entry);
+    }
+    this.peakIndex = Math.max(this.peakIndex, this.lastIndex);
   }
 
   forget(base: LogBase): void {

@@ -1,41 +1,61 @@
-// The proposals of this node that are in its log and not applied yet, each with who waits for it.
+// The proposals of this node that are not applied yet, each with who waits for it. Only the entry that is applied at its
+// index decides what became of one. That it is gone from this node's log does not: another node may still have it, and
+// lead, and commit it.
 export class Proposals {
-    /** By index. A newer proposal at the same index shows that the older one was replaced in the log. */
+    /** By index: several, when this node has led more than once. */
     #waiting = new Map();
-    get size() {
-        return this.#waiting.size;
-    }
+    size = 0;
     /** The log took a proposal at this index; at tick `until` its outcome is unknown. */
     add(index, term, until, done) {
-        this.#waiting.get(index)?.done({ kind: 'superseded' });
-        this.#waiting.set(index, { term, until, done });
+        const waiting = { term, until, done };
+        this.size++;
+        const others = this.#waiting.get(index);
+        if (others === undefined)
+            this.#waiting.set(index, [waiting]);
+        else
+            others.push(waiting);
     }
     /** These entries have been applied, with these results. */
     applied(entries, results) {
         entries.forEach(({ index, term }, at) => {
-            const waiting = this.#waiting.get(index);
-            if (waiting === undefined)
-                return;
-            this.#waiting.delete(index);
-            waiting.done(waiting.term === term ? { kind: 'applied', index, result: results[at] } : { kind: 'superseded' });
+            for (const waiting of this.#take(index)) {
+                if (waiting.term === term)
+                    waiting.done({ kind: 'applied', index, result: results[at] });
+                else
+                    waiting.done({ kind: 'superseded' });
+            }
         });
     }
+    #take(index) {
+        const waiting = this.#waiting.get(index);
+        if (waiting === undefined)
+            return [];
+        this.#waiting.delete(index);
+        this.size -= waiting.length;
+        return waiting;
+    }
     /** A snapshot has taken the place of everything up to `index`: what became of it cannot be told. */
-    skipped(index) {
-        this.#giveUp((at) => at <= index);
+    skipped(end) {
+        for (const index of this.#waiting.keys())
+            if (index <= end)
+                this.#giveUp(this.#take(index));
     }
     tick(now) {
-        this.#giveUp((_, { until }) => until <= now);
+        for (const [index, waiting] of this.#waiting) {
+            if (waiting.every(({ until }) => until > now))
+                continue;
+            this.#take(index);
+            for (const { term, until, done } of waiting)
+                if (until > now)
+                    this.add(index, term, until, done);
+            this.#giveUp(waiting.filter(({ until }) => until <= now));
+        }
     }
     stop() {
-        this.#giveUp(() => true);
+        this.skipped(Number.POSITIVE_INFINITY);
     }
-    #giveUp(which) {
-        for (const [index, waiting] of this.#waiting) {
-            if (!which(index, waiting))
-                continue;
-            this.#waiting.delete(index);
-            waiting.done({ kind: 'unknown' });
-        }
+    #giveUp(waiting) {
+        for (const { done } of waiting)
+            done({ kind: 'unknown' });
     }
 }

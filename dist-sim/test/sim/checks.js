@@ -79,7 +79,7 @@ export class Checks {
         const { id, term, commit, role } = status;
         let seen = this.#seen.get(id);
         if (seen === undefined) {
-            seen = { term: 0, commit: 0, checked: 1, isLeader: false };
+            seen = { term: 0, commit: 0, checked: 1, isLeader: false, counted: [] };
             this.#seen.set(id, seen);
         }
         if (term < seen.term)
@@ -90,6 +90,9 @@ export class Checks {
             this.#elected(node, term);
         else if (role === 'leader' && commit > seen.commit)
             this.#committedByCount(node, status);
+        if (role === 'leader' && commit > seen.commit) {
+            seen.counted.push({ end: commit, configuration: status.group.configuration });
+        }
         seen.term = term;
         seen.commit = commit;
         seen.isLeader = role === 'leader';
@@ -142,7 +145,7 @@ export class Checks {
         if (!isOrderly)
             throw new Violation('majorities overlap', `node ${id}: ${JSON.stringify({ before, after })}`);
     }
-    #compareCommitted(node, seen, { commit, role, group, term }) {
+    #compareCommitted(node, seen, { commit, term }) {
         const { written, id } = node;
         const end = Math.min(commit, written.lastIndex);
         for (let index = Math.max(seen.checked + 1, written.base.index + 1); index <= end; index++) {
@@ -151,14 +154,16 @@ export class Checks {
             const print = fingerprint(entry);
             if (committed === undefined) {
                 this.#committed.set(index, { term: entry.term, print, inTerm: term });
-                if (role === 'leader')
-                    this.#heldByQuorum(index, entry.term, group.configuration);
+                const counted = seen.counted.find((each) => each.end >= index);
+                if (counted !== undefined)
+                    this.#heldByQuorum(index, entry.term, counted.configuration);
             }
             else if (committed.term !== entry.term || committed.print !== print) {
                 throw new Violation('committed entries agree', `node ${id} at ${index}`);
             }
         }
         seen.checked = Math.max(seen.checked, end);
+        seen.counted = seen.counted.filter((each) => each.end > seen.checked);
         this.commitIndex = Math.max(this.commitIndex, end);
     }
     /** What a leader commits is on the disks of a quorum. A disk that was lost since counts: it did hold it. */
@@ -176,7 +181,12 @@ export class Checks {
     sends({ id, durable }, message) {
         const { hardState } = durable;
         const isVote = (message.type === 'vote' || message.type === 'vote-response') && !message.pre;
-        if (message.type === 'append-response' && !message.rejected && message.index > durable.lastIndex) {
+        // What an older term's message promised may have been replaced since; it might as well have been sent earlier.
+        const isThisTerm = hardState.term === message.term;
+        if (hardState.term < message.term && message.type === 'append-response' && !message.rejected) {
+            throw new Violation('promises are durable', `node ${id} accepts entries in term ${message.term}`);
+        }
+        if (isThisTerm && message.type === 'append-response' && !message.rejected && message.index > durable.peakIndex) {
             throw new Violation('promises are durable', `node ${id} says it has ${message.index}`);
         }
         if (isVote && (message.type === 'vote' || message.granted)) {
@@ -189,7 +199,7 @@ export class Checks {
             const isKept = hardState.term > message.term || (hardState.term === message.term && hardState.vote === candidate);
             if (!isKept)
                 throw new Violation('promises are durable', `node ${id} votes in term ${message.term}`);
-            if (message.type === 'vote' && hardState.term === message.term && durable.lastIndex < message.lastIndex) {
+            if (message.type === 'vote' && isThisTerm && durable.peakIndex < message.lastIndex) {
                 throw new Violation('promises are durable', `node ${id} stands with a log up to ${message.lastIndex}`);
             }
         }
@@ -225,6 +235,6 @@ export class Checks {
             throw new Violation('terms only grow', `node ${id} restarts in ${term}, promised in ${promised}`);
         if (commit > this.commitIndex)
             throw new Violation('committed entries agree', `node ${id} restarts with ${commit}`);
-        this.#seen.set(id, { term, commit, checked: 1, isLeader: false });
+        this.#seen.set(id, { term, commit, checked: 1, isLeader: false, counted: [] });
     }
 }

@@ -9,6 +9,7 @@ export class Clients {
     #random;
     #nodes;
     #thinkMax;
+    #underWay = new Set();
     #isStopped = false;
     #nextValue = 1;
     reads = 0;
@@ -22,9 +23,12 @@ export class Clients {
         for (let client = 0; client < count; client++)
             this.#later();
     }
-    /** No new operations. */
+    /** No new operations, and no outcomes of those under way: they stay open. */
     stop() {
         this.#isStopped = true;
+        for (const { command, called } of this.#underWay)
+            this.#recordWrite(command, called, undefined, undefined);
+        this.#underWay.clear();
     }
     /** The first register whose history could not have been. */
     broken() {
@@ -72,29 +76,39 @@ export class Clients {
         const padding = this.#random.chance(0.05) ? 500 : this.#random.below(150);
         const version = this.#random.chance(0.1) ? 2 : 1;
         const called = this.#queue.steps;
-        const isUp = node.call((driver) => driver.propose(encodeCommand(command, padding), version, (outcome) => {
-            const next = outcome.kind === 'refused' && this.#nodes().find(({ id }) => id === outcome.leader);
-            if (next && next !== node && attempts > 1) {
-                this.#queue.after(1, () => this.#write(next, kind, key, attempts - 1));
-                return;
-            }
-            this.#finish(command, called, outcome);
-            this.#later();
-        }));
+        const attempt = { command, called };
+        const isUp = node.call((driver) => {
+            this.#underWay.add(attempt);
+            driver.propose(encodeCommand(command, padding), version, (outcome) => {
+                if (!this.#underWay.delete(attempt))
+                    return;
+                const next = outcome.kind === 'refused' && this.#nodes().find(({ id }) => id === outcome.leader);
+                if (next && next !== node && attempts > 1) {
+                    this.#queue.after(1, () => this.#write(next, kind, key, attempts - 1));
+                    return;
+                }
+                this.#finish(command, called, outcome);
+                this.#later();
+            });
+        });
         if (!isUp)
             this.#later();
     }
     #finish(command, called, outcome) {
-        const { kind, key, from, to } = command;
-        const value = (number) => (number === 0 ? undefined : number);
-        const returned = outcome.kind === 'applied' ? this.#queue.steps : undefined;
         if (outcome.kind === 'refused' || outcome.kind === 'superseded')
             return;
-        if (outcome.kind === 'applied')
+        if (outcome.kind === 'applied') {
             this.writes++;
-        else
+            this.#recordWrite(command, called, this.#queue.steps, outcome.result);
+        }
+        else {
             this.unknown++;
-        const swapped = outcome.kind === 'applied' ? outcome.result : undefined;
+            this.#recordWrite(command, called, undefined, undefined);
+        }
+    }
+    #recordWrite(command, called, returned, swapped) {
+        const { kind, key, from, to } = command;
+        const value = (number) => (number === 0 ? undefined : number);
         if (kind === 'write')
             this.#record(key, called, returned, { kind, value: to });
         else

@@ -6,10 +6,13 @@ export class LogImage {
     hardState;
     base;
     entries;
+    /** The highest last index since the term began: what a message that was held back may speak of. */
+    peakIndex;
     constructor({ hardState, base, entries }) {
         this.hardState = hardState;
         this.base = base;
         this.entries = [...entries];
+        this.peakIndex = this.lastIndex;
     }
     get lastIndex() {
         return this.base.index + this.entries.length;
@@ -21,16 +24,19 @@ export class LogImage {
         return index === this.base.index ? this.base.term : this.entryAt(index)?.term;
     }
     write({ hardState, entries, snapshot }) {
+        if (hardState.term > this.hardState.term)
+            this.peakIndex = 0;
         this.hardState = hardState;
         if (snapshot !== undefined) {
             this.base = { index: snapshot.index, term: snapshot.term };
             this.entries = [];
         }
-        if (entries.length === 0)
-            return;
-        this.entries.length = entries[0].index - this.base.index - 1;
-        for (const entry of entries)
-            this.entries.push(entry);
+        if (entries.length > 0) {
+            this.entries.length = entries[0].index - this.base.index - 1;
+            for (const entry of entries)
+                this.entries.push(entry);
+        }
+        this.peakIndex = Math.max(this.peakIndex, this.lastIndex);
     }
     forget(base) {
         if (base.index <= this.base.index)
