@@ -115,14 +115,29 @@ type Body = Parameters<typeof create<typeof MessageSchema>>[1] extends infer Ini
     : never
   : never;
 
+function knownCommit({ commit, commitTerm }: { commit: number; commitTerm: number }) {
+  return { commit: BigInt(commit), commitTerm: BigInt(commitTerm) };
+}
+
+function commitOf({ commit, commitTerm }: { commit: bigint; commitTerm: bigint }) {
+  return { commit: safeNumber(commit), commitTerm: safeNumber(commitTerm) };
+}
+
 function bodyOf(message: Message): Body {
   switch (message.type) {
     case 'vote': {
       const { pre, transfer, lastIndex, lastTerm } = message;
-      return { case: 'vote', value: { pre, transfer, lastIndex: BigInt(lastIndex), lastTerm: BigInt(lastTerm) } };
+      const value = {
+        pre,
+        transfer,
+        lastIndex: BigInt(lastIndex),
+        lastTerm: BigInt(lastTerm),
+        ...knownCommit(message),
+      };
+      return { case: 'vote', value };
     }
     case 'vote-response':
-      return { case: 'voteResponse', value: { pre: message.pre, granted: message.granted } };
+      return { case: 'voteResponse', value: { pre: message.pre, granted: message.granted, ...knownCommit(message) } };
     case 'append': {
       const { prevIndex, prevTerm, entries, commit } = message;
       return {
@@ -178,10 +193,13 @@ export function messageOf(wire: WireMessage): Message | undefined {
         transfer,
         lastIndex: safeNumber(lastIndex),
         lastTerm: safeNumber(lastTerm),
+        ...commitOf(body.value),
       };
     }
-    case 'voteResponse':
-      return { ...envelope, type: 'vote-response', pre: body.value.pre, granted: body.value.granted };
+    case 'voteResponse': {
+      const { pre, granted } = body.value;
+      return { ...envelope, type: 'vote-response', pre, granted, ...commitOf(body.value) };
+    }
     case 'append': {
       const { prevIndex, prevTerm, entries, commit } = body.value;
       return {
