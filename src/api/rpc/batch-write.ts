@@ -25,26 +25,57 @@ export async function batchWrite(
   { items }: BatchWriteRequest,
   { signal, errors }: BatchCall,
 ): Promise<{ items: BatchWriteResponse_Item[] }> {
-  refuseTooMany(items.length, limits.batchItemsCountMax, 'items');
-  const bytes = items.reduce((sum, { data }) => sum + data.length, 0);
+  refuseLargeBatch(
+    items.length,
+    items.reduce((sum, { data }) => sum + data.length, 0),
+  );
+  const outcomes = await writeBatch(store, items.map(toNamedBlob), signal);
+  return batchWritten(
+    items.map(({ digest }) => digest),
+    outcomes,
+    errors,
+  );
+}
+
+/** The answer, in which every digest is repeated. */
+export function batchWritten(
+  digests: readonly BatchWriteResponse_Item['digest'][],
+  outcomes: readonly (boolean | CairnError)[],
+  errors: BatchCall['errors'],
+): { items: BatchWriteResponse_Item[] } {
+  return {
+    items: outcomes.map((outcome, index) => {
+      if (outcome instanceof CairnError) return writtenItem(digests[index], itemFailure(outcome, errors), false);
+      return writtenItem(digests[index], itemSuccess, outcome);
+    }),
+  };
+}
+
+/** `too_large` for what is more than one batch. */
+export function refuseLargeBatch(count: number, bytes: number): void {
+  refuseTooMany(count, limits.batchItemsCountMax, 'items');
   if (bytes > limits.batchWriteAcceptedBytesMax) {
     throw new CairnError('too_large', `${bytes} bytes in one batch, at most ${limits.batchWriteAcceptedBytesMax}`);
   }
-  const named = items.map(toNamedBlob);
-  const blobs = named.filter((blob) => !(blob instanceof CairnError)) as NamedBlob[];
-  const answers = await store.writeMany(blobs, { signal });
+}
+
+/** For each blob, in order: was it there before, or why is it not stored. Errors among the blobs are their own outcomes. */
+export async function writeBatch(
+  store: BlobStore,
+  blobs: readonly (NamedBlob | CairnError)[],
+  signal: AbortSignal,
+): Promise<(boolean | CairnError)[]> {
+  const named = blobs.filter((blob) => !(blob instanceof CairnError)) as NamedBlob[];
+  const answers = await store.writeMany(named, { signal });
   const canceled = signal.aborted && answers.find((answer) => answer instanceof CairnError);
   if (canceled) throw canceled;
   const wasThere = presenceBefore(answers);
   let next = 0;
-  return {
-    items: items.map(({ digest }, index) => {
-      const refused = named[index] instanceof CairnError ? named[index] : undefined;
-      const answer = refused ?? answers[next++]!;
-      if (answer instanceof CairnError) return writtenItem(digest, itemFailure(answer, errors), false);
-      return writtenItem(digest, itemSuccess, answer.existed && wasThere(answer.digest));
-    }),
-  };
+  return blobs.map((blob) => {
+    if (blob instanceof CairnError) return blob;
+    const answer = answers[next++]!;
+    return answer instanceof CairnError ? answer : answer.existed && wasThere(answer.digest);
+  });
 }
 
 /** A message as `create` would make it, at a fraction of the time. */
@@ -57,15 +88,19 @@ function writtenItem(
   return digest === undefined ? item : { ...item, digest };
 }
 
-function toNamedBlob({ digest: message, data }: BatchWriteRequest_Item): NamedBlob | CairnError {
+function toNamedBlob({ digest, data }: BatchWriteRequest_Item): NamedBlob | CairnError {
   try {
-    const digest = fromDigestMessage(message);
-    if (digest.size === data.length) return { digest, bytes: data };
-    return new CairnError('digest_mismatch', `expected ${digest.size} bytes, got ${data.length}`);
+    return checkedBlob({ digest: fromDigestMessage(digest), bytes: data });
   } catch (error) {
     if (error instanceof CairnError) return error;
     throw error;
   }
+}
+
+/** `digest_mismatch` when the bytes are more or fewer than declared. */
+export function checkedBlob(blob: NamedBlob): NamedBlob | CairnError {
+  if (blob.digest.size === blob.bytes.length) return blob;
+  return new CairnError('digest_mismatch', `expected ${blob.digest.size} bytes, got ${blob.bytes.length}`);
 }
 
 /** Whether a blob that existed was there before the call: of two equal items neither was. */

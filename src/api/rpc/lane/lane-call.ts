@@ -1,7 +1,9 @@
 // The life of one call on the lane: begun with its headers, ended by its answer, its deadline, its caller's going away or
 // the server's shutdown, whichever comes first; recorded once, when its exchange is closed.
 
+import { Code } from '@connectrpc/connect';
 import { CairnError } from '../../../base/errors.js';
+import type { ErrorContext } from '../../error-map.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
 import { callRecorder } from '../call-recorder.js';
 import type { CallState } from '../call-state.js';
@@ -49,6 +51,12 @@ export class LaneCall implements CallSignal {
   get memory(): Pick<RpcParts, 'budget' | 'clock'> {
     const { budget, clock } = this.#parts;
     return { budget, clock };
+  }
+
+  /** For translating what befell single items. */
+  get errors(): ErrorContext {
+    const { id: callId, method } = this.#state;
+    return { logger: this.#parts.logger, method, callId, outOfRange: Code.OutOfRange };
   }
 
   /** For those who must be told; made when first asked for. */

@@ -2,11 +2,10 @@
 // message an envelope's head in front of a run of the block. Only small ones are copied. The handle is closed before the answer ends,
 // and at once when the call has to end, also while nobody takes the next byte.
 
-import { Code, ConnectError } from '@connectrpc/connect';
 import type { BlobHandle } from '../../../base/blob-store.js';
 import { limits } from '../../../base/limits.js';
 import type { ByteRange } from '../../../base/range.js';
-import { type DownloadRequest, DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
+import { DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { ReadAhead } from '../../read-ahead.js';
 import { openDownload } from '../download.js';
 import type { RpcParts } from '../rpc-parts.js';
@@ -25,22 +24,8 @@ export async function laneDownload(
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
-  const { handle, range } = await openDownload(store, await onlyMessage(messages));
+  const { handle, range } = await openDownload(store, await messages.only('server-streaming', readRequest));
   return sendBlob(call, handle, range);
-}
-
-async function onlyMessage(messages: RequestMessages): Promise<DownloadRequest> {
-  const first = await messages.next(readRequest);
-  if (first === undefined) {
-    throw new ConnectError('protocol error: missing input message for server-streaming method', Code.Unimplemented);
-  }
-  if ((await messages.next(readRequest)) !== undefined) {
-    throw new ConnectError(
-      'protocol error: received extra input message for server-streaming method',
-      Code.Unimplemented,
-    );
-  }
-  return first;
 }
 
 async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): Promise<readonly Uint8Array[]> {

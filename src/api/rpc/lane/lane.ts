@@ -1,12 +1,14 @@
-// The lane: Transport.Download and Upload, framed by hand around the bytes of the store, and NegotiateBlobs, answered from
-// the bytes of its questions, since the general handler costs more than the bytes and the look-ups do. It takes a request only when it knows every part of it; whatever it does not take
-// is served by the stock handler, and a caller cannot tell which of the two answered.
+// The lane: Transport.Download and Upload and BlobService.BatchWrite, framed by hand around the bytes of the store, and
+// NegotiateBlobs, answered from the bytes of its questions, since the general handler costs more than the bytes and the
+// look-ups do. It takes a request only when it knows every part of it; whatever it does not take is served by the stock
+// handler, and a caller cannot tell which of the two answered.
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { limits } from '../../../base/limits.js';
+import { BlobService } from '../../../gen/cairn/v1/blob_service_pb.js';
 import { ContentAddressableStorage } from '../../../gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { isHost } from '../../authority.js';
@@ -16,6 +18,7 @@ import { admitCall } from '../token-admission.js';
 import type { Exchange } from './exchange.js';
 import { Http1Exchange } from './http1-exchange.js';
 import { Http2Exchange } from './http2-exchange.js';
+import { laneBatchWrite } from './lane-batch-write.js';
 import { LaneCall } from './lane-call.js';
 import { laneDownload } from './lane-download.js';
 import { laneNegotiate } from './lane-negotiate.js';
@@ -31,19 +34,29 @@ interface LaneMethod {
   readonly serve: Serve;
   /** Answers while it is still being asked, which HTTP/1.1 cannot carry. */
   readonly needsHttp2: boolean;
+  /** Connect has no envelopes around its messages. */
+  readonly isUnary: boolean;
 }
 
 const methods: ReadonlyMap<string, LaneMethod> = new Map(
   [
-    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsHttp2: false },
-    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsHttp2: false },
+    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsHttp2: false, isUnary: false },
+    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsHttp2: false, isUnary: false },
     {
       name: `${ContentAddressableStorage.typeName}/NegotiateBlobs`,
       serve: laneNegotiate,
       needsHttp2: true,
+      isUnary: false,
     },
+    { name: `${BlobService.typeName}/BatchWrite`, serve: laneBatchWrite, needsHttp2: false, isUnary: true },
   ].map((method) => [`/${method.name}`, method]),
 );
+
+/** The protocol in which a method is asked for, when both are known here. */
+function protocolOf(method: LaneMethod | undefined, contentType: string | undefined): LaneProtocol | undefined {
+  const protocol = method && laneProtocol(contentType);
+  return method?.isUnary && protocol?.name === 'connect' ? undefined : protocol;
+}
 
 const acceptedCompression: Compression[] = [compressionGzip];
 
@@ -62,9 +75,8 @@ export class Lane {
   /** Whether an HTTP/2 request with these headers is one for the lane. */
   wantsStream(headers: IncomingHttpHeaders): boolean {
     return (
-      methods.has(headers[':path'] ?? '') &&
+      protocolOf(methods.get(headers[':path'] ?? ''), headers['content-type']) !== undefined &&
       headers[':method'] === 'POST' &&
-      laneProtocol(headers['content-type']) !== undefined &&
       headers.expect === undefined &&
       hasHost(headers[':authority'] ?? headers.host)
     );
@@ -84,8 +96,8 @@ export class Lane {
   /** Answers a request over HTTP/1.1 when it is one for the lane; otherwise leaves it alone and returns false. */
   takesRequest(request: NodeRequest, response: NodeResponse): boolean {
     if ('stream' in request || 'stream' in response) return false;
-    const protocol = laneProtocol(request.headers['content-type']);
     const method = methods.get(request.url ?? '');
+    const protocol = protocolOf(method, request.headers['content-type']);
     if (method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
     if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
     if (request.headers.expect !== undefined) return false;

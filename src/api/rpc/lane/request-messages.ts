@@ -22,16 +22,27 @@ export class RequestMessages {
   }
 
   /** The next message as `read` makes it; undefined at the end. Takes over the envelopes' `onChange` until then. */
-  async next<T>(read: (bytes: Uint8Array) => T): Promise<T | undefined> {
+  async next<T>(read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T | undefined> {
     for (;;) {
       let head = this.envelopes.nextHead();
       for (; head === undefined; head = this.envelopes.nextHead()) await this.#change();
       if (!head) return undefined;
-      while (!this.gather()) await this.#change();
+      while (!this.gather()) {
+        onProgress();
+        await this.#change();
+      }
       const decoded = this.decode(read);
       const message = decoded instanceof Promise ? await decoded : decoded;
       if (message !== undefined) return message;
     }
+  }
+
+  /** The message of a request that has no other, with a call of `onProgress` for whatever has come of it. */
+  async only<T>(kind: 'unary' | 'server-streaming', read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T> {
+    const message = await this.next(read, onProgress);
+    if (message === undefined) throw miscounted(`missing input message for ${kind} method`);
+    if ((await this.next(read)) !== undefined) throw miscounted(`received extra input message for ${kind} method`);
+    return message;
   }
 
   /** Begins the gathering of a message whose first bytes were taken already. */
@@ -76,6 +87,10 @@ export class RequestMessages {
       this.envelopes.resume();
     });
   }
+}
+
+function miscounted(how: string): ConnectError {
+  return new ConnectError(`protocol error: ${how}`, Code.Unimplemented);
 }
 
 function bounded(bytes: Uint8Array): Uint8Array {

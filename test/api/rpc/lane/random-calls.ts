@@ -1,8 +1,12 @@
 // Random calls of the lane's methods: most of them nearly right, each with its mistakes, told in words so that a failure can be read.
 
 import { gzipSync } from 'node:zlib';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { limits } from '../../../../src/base/limits.js';
+import {
+  type BatchWriteRequest_ItemSchema,
+  BatchWriteRequestSchema,
+} from '../../../../src/gen/cairn/v1/blob_service_pb.js';
 import { NegotiateBlobsRequestSchema } from '../../../../src/gen/zako/v1/cas/cas_pb.js';
 import { DownloadRequestSchema, UploadRequestSchema } from '../../../../src/gen/zako/v1/transport/transport_pb.js';
 import { chunkMessage, metadataMessage, namedBlob, type TestBlob } from '../../../conformance/wire-blobs.js';
@@ -40,6 +44,7 @@ const methods = [
   { service: 'zako.v1.transport.Transport', name: 'Download', messages: downloadMessages },
   { service: 'zako.v1.transport.Transport', name: 'Upload', messages: uploadMessages },
   { service: 'zako.v1.cas.ContentAddressableStorage', name: 'NegotiateBlobs', messages: negotiateMessages },
+  { service: 'cairn.v1.BlobService', name: 'BatchWrite', messages: batchMessages },
 ] as const;
 
 const strangeTypes = ['application/grpc+json', 'application/proto', 'text/plain', 'application/grpc-web-text', ''];
@@ -245,6 +250,55 @@ function negotiateMessages(random: SeededRandom, known: KnownBlobs, isValid: boo
     random.pick(messages).splice(random.below(first.length + 1), 0, odd[mistake]!());
   }
   return messages.map((digests) => Buffer.concat(digests));
+}
+
+function batchMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  type Item = MessageInitShape<typeof BatchWriteRequest_ItemSchema>;
+  const encode = (item: Item) => {
+    return toBinary(BatchWriteRequestSchema, create(BatchWriteRequestSchema, { items: [item] }));
+  };
+  const itemOf = ({ message, bytes }: TestBlob): Item => ({ digest: message, data: bytes });
+  const fresh = Array.from({ length: random.between(1, 6) }, () => {
+    return namedBlob(random.bytes(random.pick([0, 1, 90, 127, 128, 5000, 65_536, 70_000])));
+  });
+  const ordinary = () => encode(itemOf(random.pick(random.chance(0.3) ? known.stored.slice(0, 5) : fresh)));
+  const blob = random.pick(fresh);
+  const digestField = Buffer.concat([Buffer.from([0x0a, 34, 0x12, 32]), random.bytes(32)]);
+  const framedItem = (...fields: Uint8Array<ArrayBuffer>[]) => {
+    const item = Buffer.concat(fields);
+    return Buffer.concat([Buffer.from([0x0a, item.length]), item]);
+  };
+  const odd: Record<string, () => Uint8Array> = {
+    'an empty item': () => encode({}),
+    'no digest': () => encode({ data: blob.bytes }),
+    'an empty digest': () => encode({ digest: {}, data: blob.bytes }),
+    'a short hash': () => encode({ digest: { sizeBytes: 5n, blake3: random.bytes(31) }, data: random.bytes(5) }),
+    'another size': () => encode({ digest: { ...blob.message, sizeBytes: 7n }, data: blob.bytes }),
+    'a large size': () => encode({ digest: { ...blob.message, sizeBytes: 1n << 53n }, data: blob.bytes }),
+    'another hash': () => encode({ digest: { ...blob.message, blake3: random.bytes(32) }, data: blob.bytes }),
+    'no data': () => encode({ digest: { sizeBytes: 5n, blake3: random.bytes(32) } }),
+    'a store that refuses': () => encode(itemOf(known.refused)),
+    'the same blob twice': () => Buffer.concat([encode(itemOf(blob)), encode(itemOf(blob))]),
+    'data before digest': () => framedItem(Buffer.from([0x12, 1, 7]), digestField),
+    'two digests': () => framedItem(digestField, digestField, Buffer.from([0x12, 1, 7])),
+    'data twice': () => framedItem(digestField, Buffer.from([0x12, 1, 7, 0x12, 1, 8])),
+    'an unknown field in an item': () => framedItem(digestField, Buffer.from([0x12, 1, 7, 0xa0, 6, 1])),
+    'an unknown field': () => Buffer.from([0xa0, 6, 1]),
+    'a length beyond the end': () => Buffer.from([0x0a, 36, 0x0a, 5]),
+    'a digest beyond its item': () => Buffer.from([0x0a, 2, 0x0a, 34, 0x12, 32, ...random.bytes(32)]),
+    garbage: () => random.bytes(random.between(1, 40)),
+  };
+  const items: Uint8Array[] = Array.from({ length: random.between(1, 8) }, ordinary);
+  story.push(`of ${items.length} items`);
+  if (isValid) return [Buffer.concat(items)];
+  if (random.chance(0.2)) {
+    story.push('not one message');
+    return random.chance(0.5) ? [] : [Buffer.concat(items), random.pick([ordinary(), random.bytes(9)])];
+  }
+  const mistake = random.pick(Object.keys(odd));
+  story.push(mistake);
+  items.splice(random.below(items.length + 1), 0, odd[mistake]!());
+  return [Buffer.concat(items)];
 }
 
 /** The same chunk in other words: an unknown field before or after it, or a length with a needless byte. */
