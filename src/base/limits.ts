@@ -120,6 +120,8 @@ export const limits = {
   hashTaskFileBytesMax: mib,
   hashTaskFilesCountMax: 256,
   hashTaskBytesMax: 8 * mib,
+  /** Files of a directory that is synced that are read in one task; their small ones fill at most one BatchWrite. */
+  syncTaskFilesCountMax: 1024,
   /** Tasks handed to each hashing thread ahead of time. */
   hashTasksAheadCountMax: 3,
   /** Times a file is read that changes meanwhile, and rounds in which files that changed before they were sent are read. */

@@ -15,7 +15,8 @@ import { limits } from '../base/limits.js';
 import { systemRandom, uniqueName } from '../base/random.js';
 import { hashBytes } from '../blake3/hasher.js';
 import { comparePaths, type TreeItem } from '../tree/tree-item.js';
-import type { FileStats, WalkedEntry } from './walk.js';
+import type { FileStats } from './file-stats.js';
+import type { WalkedEntry } from './walk.js';
 
 export interface MemoryEntry {
   readonly item: TreeItem;
@@ -35,7 +36,7 @@ export interface NewMemory {
 }
 
 const magic = new TextEncoder().encode('CAIRNMEM');
-const version = 1;
+const version = 2;
 const byteOrderMark = 0x01020304;
 const headerBytes = 128;
 /** In the header: magic 8, version u32, byte order u32, checksum 32 of all that follows, count f64, has tree f64, tree 32. */
@@ -58,10 +59,9 @@ export function memoryPath(directory: string, env: NodeJS.ProcessEnv = process.e
  * written in the tick of its last change looks the same. So its last change must be well before the run that read it.
  */
 function isSettled({ mtime, ctime }: FileStats, startedAt: number): boolean {
-  const latest = mtime > ctime ? mtime : ctime;
   // Whole seconds alone: a file system that knows no finer, or only every other second.
-  const granularity = ctime % 1_000_000_000n === 0n ? 2000 : limits.fileTimeGranularityMilliseconds;
-  return latest < BigInt(Math.floor(startedAt - granularity)) * 1_000_000n;
+  const granularity = ctime % 1000 === 0 ? 2000 : limits.fileTimeGranularityMilliseconds;
+  return Math.max(mtime, ctime) < startedAt - granularity;
 }
 
 /**
@@ -131,14 +131,16 @@ export class FileMemory {
     while (this.#next < this.count) yield this.#next++;
   }
 
-  /** Whether an entry of the same path is the one remembered, so far as can be seen. */
+  /** Whether an entry of the same path is the one remembered, so far as can be seen. For a file, `isSameFile` goes on. */
   isUnchanged(index: number, walked: WalkedEntry): boolean {
-    const mark = this.columns.marks[index]!;
-    if ((mark & flags.kind) !== flags[walked.kind]) return false;
-    if (walked.kind === 'symlink') return this.#targets.get(index) === walked.target;
-    if (walked.kind === 'directory') return true;
-    const { sizes, mtimes, ctimes, inodes, devices } = this.columns;
-    const { stats } = walked;
+    if ((this.columns.marks[index]! & flags.kind) !== flags[walked.kind]) return false;
+    return walked.kind !== 'symlink' || this.#targets.get(index) === walked.target;
+  }
+
+  /** Whether a file that looks like this may be taken for the one remembered. */
+  isSameFile(index: number, stats: FileStats): boolean {
+    const { marks, sizes, mtimes, ctimes, inodes, devices } = this.columns;
+    const mark = marks[index]!;
     return (
       mark === (markOf(stats) | flags.trusted) &&
       sizes[index] === stats.size &&
@@ -188,19 +190,6 @@ function markOf({ executable, readonly }: { readonly executable: boolean; readon
   return flags.file | (executable ? flags.executable : 0) | (readonly ? flags.readonly : 0);
 }
 
-/** The same file, unchanged as far as can be seen. */
-export function sameStats(a: FileStats, b: FileStats): boolean {
-  return (
-    a.size === b.size &&
-    a.mtime === b.mtime &&
-    a.ctime === b.ctime &&
-    a.inode === b.inode &&
-    a.device === b.device &&
-    a.executable === b.executable &&
-    a.readonly === b.readonly
-  );
-}
-
 /** Replaces the memory of a directory. Throws what the file system throws. */
 export function writeMemory(file: string, { directory, startedAt, tree, entries }: NewMemory): void {
   const texts = [directory, ...entries.map(({ item }) => item.path)];
@@ -247,10 +236,10 @@ function setEntry(columns: Columns, i: number, { item, stats }: MemoryEntry, sta
 interface Columns {
   readonly count: number;
   readonly sizes: Float64Array;
-  readonly mtimes: BigInt64Array;
-  readonly ctimes: BigInt64Array;
-  readonly inodes: BigUint64Array;
-  readonly devices: BigUint64Array;
+  readonly mtimes: Float64Array;
+  readonly ctimes: Float64Array;
+  readonly inodes: Float64Array;
+  readonly devices: Float64Array;
   readonly hashes: Uint8Array;
   readonly marks: Uint8Array;
   /** Where the text begins. */
@@ -269,10 +258,10 @@ function columnsOf({ buffer }: Uint8Array, count: number): Columns {
   return {
     count,
     sizes: new Float64Array(buffer, at(0), count),
-    mtimes: new BigInt64Array(buffer, at(1), count),
-    ctimes: new BigInt64Array(buffer, at(2), count),
-    inodes: new BigUint64Array(buffer, at(3), count),
-    devices: new BigUint64Array(buffer, at(4), count),
+    mtimes: new Float64Array(buffer, at(1), count),
+    ctimes: new Float64Array(buffer, at(2), count),
+    inodes: new Float64Array(buffer, at(3), count),
+    devices: new Float64Array(buffer, at(4), count),
     hashes: new Uint8Array(buffer, at(5), hashLength * count),
     marks: new Uint8Array(buffer, at(5) + hashLength * count, count),
     end: columnsEnd(count),

@@ -1,5 +1,6 @@
 // Reads and hashes files in worker threads, in bundles: the way to a thread costs more than a small file. The threads start
-// with the first file, since most runs find none that changed.
+// with the first file, since most runs find none that changed. Bundles take as many files as the last ones turned out to
+// have room for, so that large files, too, are spread over the threads.
 
 import { availableParallelism } from 'node:os';
 import type { Piscina } from 'piscina';
@@ -8,46 +9,72 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { ignoreAbandonedAnswers } from './abandoned-answers.js';
 import { unreadable } from './file-chunks.js';
-import type { ReadAnswer, ReadTask } from './sync-worker.js';
-import type { FileStats } from './walk.js';
+import type { FileStats } from './file-stats.js';
+import { fileMarks, type ReadAnswer, type ReadTask } from './sync-worker.js';
 
 export interface FileToRead {
   /** As it is named to people. */
   readonly path: string;
   readonly absolute: string;
-  /** How long it is thought to be. */
-  readonly size: number;
 }
 
 export type ReadOutcome<File> = { readonly file: File } & (
   | {
       readonly digest: Digest;
       readonly stats: FileStats;
-      /** Those of a small file, mostly. */
-      readonly bytes: Uint8Array | undefined;
+      readonly isPacked: boolean;
       readonly error?: undefined;
     }
   | { readonly error: CairnError }
 );
 
+/** Files that were read together. */
+export interface ReadRun<File> {
+  readonly outcomes: readonly ReadOutcome<File>[];
+  /** The frame of a pack of those that are packed, which small files are. */
+  readonly frame: Uint8Array;
+}
+
+/** A run, and files of its bundle for which there was no room. */
+interface ReadBundle<File> extends ReadRun<File> {
+  readonly rest: readonly File[];
+}
+
 export class SyncReader {
   #pool: Promise<Piscina<ReadTask, ReadAnswer>> | undefined;
-  readonly #threads = Math.min(availableParallelism(), limits.hashThreadsCountMax);
+  /** One core is left to this thread, and to the server where that runs beside it. */
+  readonly #threads = Math.max(1, Math.min(availableParallelism() - 1, limits.hashThreadsCountMax));
+  #bundleCount: number = limits.syncTaskFilesCountMax;
 
-  /** Takes runs of files and answers runs of outcomes, one for each file, in order. `canceled` when the signal is raised. */
+  /** Takes runs of files and answers other runs of them. `canceled` when the signal is raised. */
   async *read<File extends FileToRead>(
     runs: Iterable<readonly File[]> | AsyncIterable<readonly File[]>,
     signal: AbortSignal,
-  ): AsyncGenerator<readonly ReadOutcome<File>[]> {
+  ): AsyncGenerator<ReadRun<File>> {
     const tasksAheadMax = this.#threads * limits.hashTasksAheadCountMax;
-    const ahead: Promise<ReadOutcome<File>[]>[] = [];
-    for await (const bundle of inBundles(runs)) {
-      const outcomes = this.#run(bundle, signal);
-      outcomes.catch(() => {});
-      ahead.push(outcomes);
-      if (ahead.length >= tasksAheadMax) yield await ahead.shift()!;
+    const waiting: File[] = [];
+    const ahead: Promise<ReadBundle<File>>[] = [];
+    const start = () => {
+      const reading = this.#run(waiting.splice(0, this.#bundleCount), signal);
+      reading.catch(() => {});
+      ahead.push(reading);
+    };
+    const next = async () => {
+      const { rest, ...run } = await ahead.shift()!;
+      waiting.unshift(...rest);
+      return run;
+    };
+    for await (const files of runs) {
+      waiting.push(...files);
+      while (waiting.length >= this.#bundleCount) {
+        start();
+        if (ahead.length >= tasksAheadMax) yield await next();
+      }
     }
-    for (const outcomes of ahead) yield await outcomes;
+    while (waiting.length > 0 || ahead.length > 0) {
+      while (waiting.length > 0 && ahead.length < tasksAheadMax) start();
+      yield await next();
+    }
   }
 
   /** Ends the threads, also amid their work. */
@@ -55,18 +82,17 @@ export class SyncReader {
     await (await this.#pool)?.destroy();
   }
 
-  async #run<File extends FileToRead>(bundle: readonly File[], signal: AbortSignal): Promise<ReadOutcome<File>[]> {
+  async #run<File extends FileToRead>(bundle: readonly File[], signal: AbortSignal): Promise<ReadBundle<File>> {
     this.#pool ??= this.#startPool();
-    const paths = bundle.map(({ absolute }) => absolute);
-    const sizes = Float64Array.from(bundle, ({ size }) => size);
-    let keepBytes = 0;
-    for (const { size } of bundle) if (size <= limits.batchedBlobBytesMax) keepBytes += size;
+    const paths = bundle.map(({ absolute }) => absolute).join('\0');
     const pool = await this.#pool;
-    const answer = await pool.run({ paths, sizes, keepBytes }, { signal }).catch((error: unknown) => {
+    const answer = await pool.run({ paths }, { signal }).catch((error: unknown) => {
       throw signal.aborted ? new CairnError('canceled', 'canceled') : error;
     });
-    const { kept, ...columns } = answer;
-    return bundle.map((file, i) => outcomeOf(file, columns, kept, i));
+    const { count, frame } = answer;
+    this.#bundleCount = count < bundle.length ? count : Math.min(2 * this.#bundleCount, limits.syncTaskFilesCountMax);
+    const outcomes = bundle.slice(0, count).map((file, i) => outcomeOf(file, answer, i));
+    return { outcomes, frame, rest: bundle.slice(count) };
   }
 
   async #startPool(): Promise<Piscina<ReadTask, ReadAnswer>> {
@@ -80,84 +106,24 @@ export class SyncReader {
   }
 }
 
-/** What was found of each file, without the bytes. */
-type Columns = Omit<ReadAnswer, 'kept'>;
-
-function outcomeOf<File extends FileToRead>(
-  file: File,
-  columns: Columns,
-  kept: Uint8Array,
-  i: number,
-): ReadOutcome<File> {
-  const failure = columns.failures.get(i);
+function outcomeOf<File extends FileToRead>(file: File, answer: ReadAnswer, i: number): ReadOutcome<File> {
+  const failure = answer.failures.get(i);
   if (failure !== undefined) return { file, error: unreadable(file.path, failure) };
-  const size = columns.sizes[i]!;
-  const keptAt = columns.keptAt[i]!;
+  const { count, hashes, numbers } = answer;
+  const marks = answer.marks[i]!;
+  const size = numbers[i]!;
   return {
     file,
-    digest: toDigest(toHash(columns.hashes.subarray(hashLength * i, hashLength * (i + 1))), size),
-    stats: new ReadStats(columns, i),
-    bytes: keptAt < 0 ? undefined : kept.subarray(keptAt, keptAt + size),
+    digest: toDigest(toHash(hashes.subarray(hashLength * i, hashLength * (i + 1))), size),
+    stats: {
+      size,
+      mtime: numbers[i + count]!,
+      ctime: numbers[i + 2 * count]!,
+      inode: numbers[i + 3 * count]!,
+      device: numbers[i + 4 * count]!,
+      executable: (marks & fileMarks.executable) !== 0,
+      readonly: (marks & fileMarks.readonly) !== 0,
+    },
+    isPacked: (marks & fileMarks.packed) !== 0,
   };
-}
-
-/** Reads the numbers when they are asked for: a big integer is an object of its own. */
-class ReadStats implements FileStats {
-  constructor(
-    private readonly columns: Columns,
-    private readonly index: number,
-  ) {}
-
-  get size(): number {
-    return this.columns.sizes[this.index]!;
-  }
-
-  get mtime(): bigint {
-    return this.columns.mtimes[this.index]!;
-  }
-
-  get ctime(): bigint {
-    return this.columns.ctimes[this.index]!;
-  }
-
-  get inode(): bigint {
-    return this.columns.inodes[this.index]!;
-  }
-
-  get device(): bigint {
-    return this.columns.devices[this.index]!;
-  }
-
-  get executable(): boolean {
-    return this.columns.executable[this.index] === 1;
-  }
-
-  get readonly(): boolean {
-    return this.columns.readonly[this.index] === 1;
-  }
-}
-
-/** Files worth a trip to a thread together; a large file travels alone. */
-async function* inBundles<File extends FileToRead>(
-  runs: Iterable<readonly File[]> | AsyncIterable<readonly File[]>,
-): AsyncGenerator<readonly File[]> {
-  let bundle: File[] = [];
-  let bytes = 0;
-  for await (const files of runs) {
-    for (const file of files) {
-      const isLarge = file.size > limits.hashTaskFileBytesMax;
-      if (isLarge && bundle.length > 0) {
-        yield bundle;
-        bundle = [];
-        bytes = 0;
-      }
-      bundle.push(file);
-      bytes += file.size;
-      if (!isLarge && bundle.length < limits.hashTaskFilesCountMax && bytes < limits.hashTaskBytesMax) continue;
-      yield bundle;
-      bundle = [];
-      bytes = 0;
-    }
-  }
-  if (bundle.length > 0) yield bundle;
 }

@@ -10,14 +10,15 @@ import { type BlobHash, type Digest, digestKey, hashesEqual } from '../base/dige
 import { CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { CairnClient } from '../client/cairn-client.js';
-import type { PutItem, PutOutcome } from '../client/put-many.js';
+import type { PutItem, PutOutcome, PutPack } from '../client/put-many.js';
 import { buildTree } from '../tree/build-tree.js';
 import { checkItem, type FileItem, type TreeItem } from '../tree/tree-item.js';
 import { fileChunks, unreadable } from './file-chunks.js';
 import { FileMemory, type MemoryEntry, writeMemory } from './file-memory.js';
+import { type FileStats, lookAt } from './file-stats.js';
 import { readSmallFile } from './small-file.js';
 import type { FileToRead, SyncReader } from './sync-reader.js';
-import { type FileStats, type WalkedEntry, type WalkOptions, walk } from './walk.js';
+import { type WalkedEntry, type WalkOptions, walk } from './walk.js';
 
 export interface SyncParts {
   readonly client: CairnClient;
@@ -69,6 +70,10 @@ interface Slot extends FileToRead {
 
 interface SlotItem extends PutItem {
   readonly slot: Slot | undefined;
+}
+
+interface SlotPack extends PutPack {
+  readonly slots: readonly Slot[];
 }
 
 /** Time the walk may take before the connection and a Ctrl-C get their turn. */
@@ -151,24 +156,27 @@ class SyncRun {
   #takeIn(entry: WalkedEntry): Slot | undefined {
     const { path } = entry;
     const before = this.#memory?.find(path);
-    if (before !== undefined && this.#memory!.isUnchanged(before, entry)) {
+    const absolute = `${this.parts.directory}/${path}`;
+    if (before !== undefined && this.#isUnchanged(before, entry, absolute)) {
       this.#slots.push(before);
       return undefined;
     }
-    if (!this.#isAllowed(entry.kind === 'file' ? { kind: 'directory', path } : entry)) return undefined;
     const isFile = entry.kind === 'file';
-    const slot: Slot = {
-      path,
-      absolute: `${this.parts.directory}/${path}`,
-      size: isFile ? entry.stats.size : 0,
-      item: isFile ? undefined : entry,
-      stats: undefined,
-      before,
-    };
+    if (!this.#isAllowed(isFile ? { kind: 'directory', path } : entry)) return undefined;
+    const slot: Slot = { path, absolute, item: isFile ? undefined : entry, stats: undefined, before };
     this.#slots.push(slot);
-    if (!isFile) return undefined;
-    this.parts.expect(slot.size);
-    return slot;
+    return isFile ? slot : undefined;
+  }
+
+  #isUnchanged(before: number, entry: WalkedEntry, absolute: string): boolean {
+    if (!this.#memory!.isUnchanged(before, entry)) return false;
+    if (entry.kind !== 'file') return true;
+    try {
+      return this.#memory!.isSameFile(before, lookAt(absolute));
+    } catch {
+      // Whoever reads it will say why.
+      return false;
+    }
   }
 
   #isAllowed(item: TreeItem): boolean {
@@ -182,22 +190,31 @@ class SyncRun {
     }
   }
 
-  async *#readItems(runs: Iterable<readonly Slot[]> | AsyncIterable<readonly Slot[]>): AsyncGenerator<SlotItem> {
+  async *#readItems(
+    runs: Iterable<readonly Slot[]> | AsyncIterable<readonly Slot[]>,
+  ): AsyncGenerator<SlotItem | SlotPack> {
     const { reader, signal } = this.parts;
-    for await (const outcomes of reader.read(runs, signal)) {
+    for await (const { outcomes, frame } of reader.read(runs, signal)) {
+      const slots: Slot[] = [];
+      const digests: Digest[] = [];
       for (const outcome of outcomes) {
         const slot = outcome.file;
         if (outcome.error !== undefined) {
           this.#leaveOut(slot, outcome.error);
           continue;
         }
-        const { digest, stats, bytes } = outcome;
+        const { digest, stats, isPacked } = outcome;
         this.#filesRead++;
+        this.parts.expect(digest.size);
         const { executable, readonly } = stats;
         slot.item = { kind: 'file', path: slot.path, digest, executable, readonly };
         slot.stats = stats;
-        yield this.#putItem(slot, bytes);
+        if (isPacked) {
+          slots.push(slot);
+          digests.push(digest);
+        } else yield putItem(slot, digest);
       }
+      if (slots.length > 0) yield { slots, pack: { digests, frame } };
     }
   }
 
@@ -208,29 +225,19 @@ class SyncRun {
       const { item, stats } = this.#memory!.entry(index);
       const { path } = item;
       const absolute = `${this.parts.directory}/${path}`;
-      const slot: Slot = { path, absolute, size: this.#memory!.sizeOf(index), item, stats, before: index };
+      const slot: Slot = { path, absolute, item, stats, before: index };
       this.#slots[i] = slot;
-      yield this.#putItem(slot, undefined);
+      yield putItem(slot, (item as FileItem).digest);
     }
   }
 
-  #putItem(slot: Slot, bytes: Uint8Array | undefined): SlotItem {
-    const { digest } = slot.item as FileItem;
-    return {
-      slot,
-      digest,
-      open: () => {
-        this.#missing.add(digestKey(digest));
-        return bytes ?? openFile(slot, digest);
-      },
-    };
-  }
-
-  async #put(items: Iterable<SlotItem> | AsyncIterable<SlotItem>): Promise<void> {
+  async #put(items: Iterable<SlotItem | SlotPack> | AsyncIterable<SlotItem | SlotPack>): Promise<void> {
     const { client, signal, advance } = this.parts;
-    const { uploadedCount, uploadedBytes } = await client.putMany(items, {
+    const { uploadedCount, uploadedBytes } = await client.putMany<SlotItem, SlotPack>(items, {
       signal,
+      onMissing: (digest) => this.#missing.add(digestKey(digest)),
       onOutcome: ({ slot, digest }, outcome) => this.#settle(slot, digest, outcome),
+      onPackOutcome: ({ slots, pack }, index, outcome) => this.#settle(slots[index], pack.digests[index]!, outcome),
       onSent: advance,
     });
     this.#blobsUploaded += uploadedCount;
@@ -285,11 +292,7 @@ class SyncRun {
   async #putTree(): Promise<BlobHash> {
     const nodes: SlotItem[] = [];
     const { digest: root } = await buildTree(this.#items(), (digest, bytes) => {
-      const open = () => {
-        this.#missing.add(digestKey(digest));
-        return bytes;
-      };
-      nodes.push({ slot: undefined, digest, open });
+      nodes.push({ slot: undefined, digest, open: () => bytes });
     });
     const last = nodes.pop()!;
     await this.#put(nodes);
@@ -346,6 +349,10 @@ class SyncRun {
     this.#problems++;
     this.parts.onProblem(path, error);
   }
+}
+
+function putItem(slot: Slot, digest: Digest): SlotItem {
+  return { slot, digest, open: () => openFile(slot, digest) };
 }
 
 function openFile({ absolute, path }: Slot, digest: Digest): BlobSource {

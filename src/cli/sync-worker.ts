@@ -1,136 +1,131 @@
-// Reads and hashes files of a directory in a worker thread. A file that changes while it is read is read again. The bytes
-// of small files come back with their digests: whoever needs them would only read them once more.
+// Reads and hashes files of a directory in a worker thread. A file that changes while it is read is read again. Small files
+// come back packed, ready to be sent: whoever needs their bytes would only read them once more. How large files are is
+// found here; a task ends early when the pack is full, or in front of a large file, which has a task of its own.
 
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { type Digest, hashLength } from '../base/digest.js';
 import { limits } from '../base/limits.js';
 import { digestBlob } from '../blake3/hasher.js';
-import { sameStats } from './file-memory.js';
+import { BlobPacker } from '../client/blob-pack.js';
+import { type FileStats, fileStats, lookAt, sameStats } from './file-stats.js';
 import { hashFile } from './hash-worker.js';
-import { type FileStats, fileStats } from './walk.js';
 
 export interface ReadTask {
-  readonly paths: readonly string[];
-  /** How long each file is thought to be. */
-  readonly sizes: Float64Array<ArrayBuffer>;
-  /** Room for the bytes of small files. */
-  readonly keepBytes: number;
+  /** With a NUL between two: one string crosses faster than many. */
+  readonly paths: string;
 }
 
-/** One value for each path, in order: an object for each would take longer to cross than the file to hash. */
+/** One value for each file, in order: an object for each would take longer to cross than the file to hash. */
 export interface ReadAnswer {
+  /** How many of the task's files were read, the first one at least. */
+  readonly count: number;
   /** Why files could not be read, by index. */
   readonly failures: ReadonlyMap<number, string>;
   readonly hashes: Uint8Array<ArrayBuffer>;
-  readonly sizes: Float64Array<ArrayBuffer>;
-  /** Where a file's bytes begin among those kept; negative when they were not. */
-  readonly keptAt: Float64Array<ArrayBuffer>;
-  readonly mtimes: BigInt64Array<ArrayBuffer>;
-  readonly ctimes: BigInt64Array<ArrayBuffer>;
-  readonly inodes: BigUint64Array<ArrayBuffer>;
-  readonly devices: BigUint64Array<ArrayBuffer>;
-  readonly executable: Uint8Array<ArrayBuffer>;
-  readonly readonly: Uint8Array<ArrayBuffer>;
-  readonly kept: Uint8Array<ArrayBuffer>;
+  /** Sizes, times, inodes and devices, a column of `count` numbers each. */
+  readonly numbers: Float64Array<ArrayBuffer>;
+  /** Sums of `fileMarks`. */
+  readonly marks: Uint8Array<ArrayBuffer>;
+  /** The frame of a pack: the files that are packed, in order. */
+  readonly frame: Uint8Array;
 }
+
+export const fileMarks = { executable: 1, readonly: 2, packed: 4 } as const;
 
 const smallBytesMax = limits.hashTaskFileBytesMax;
 const shared = new Uint8Array(smallBytesMax + 1);
 /** A link that took the file's place is not followed, a pipe not waited for. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export async function readFiles({ paths, sizes: expected, keepBytes }: ReadTask): Promise<ReadAnswer> {
-  const count = paths.length;
+export async function readFiles({ paths: joined }: ReadTask): Promise<ReadAnswer> {
+  const paths = joined.split('\0');
   const failures = new Map<number, string>();
-  const hashes = new Uint8Array(hashLength * count);
-  const sizes = new Float64Array(count);
-  const keptAt = new Float64Array(count).fill(-1);
-  const mtimes = new BigInt64Array(count);
-  const ctimes = new BigInt64Array(count);
-  const inodes = new BigUint64Array(count);
-  const devices = new BigUint64Array(count);
-  const executable = new Uint8Array(count);
-  const readonly = new Uint8Array(count);
-  // Not zeroed: only what was written is handed on.
-  const kept = new Uint8Array(Buffer.allocUnsafeSlow(keepBytes).buffer);
-  let filled = 0;
+  const files: (ReadFile | undefined)[] = [];
+  const packer = new BlobPacker(paths.length, limits.batchWriteBytesMax);
   for (const [i, path] of paths.entries()) {
     try {
-      const { digest, stats, bytes } = await readUnchanged(path, expected[i]!);
-      hashes.set(digest.hash, hashLength * i);
-      sizes[i] = digest.size;
-      mtimes[i] = stats.mtime;
-      ctimes[i] = stats.ctime;
-      inodes[i] = stats.inode;
-      devices[i] = stats.device;
-      executable[i] = Number(stats.executable);
-      readonly[i] = Number(stats.readonly);
-      if (bytes === undefined || bytes.length > limits.batchedBlobBytesMax) continue;
-      if (filled + bytes.length > keepBytes) continue;
-      kept.set(bytes, filled);
-      keptAt[i] = filled;
-      filled += bytes.length;
+      const file = await readUnchanged(path, packer, i === 0);
+      if (file === undefined) break;
+      if (file.isPacked) packer.add(file.digest);
+      files.push(file);
     } catch (error) {
+      files.push(undefined);
       failures.set(i, error instanceof Error ? error.message : String(error));
     }
   }
-  const identity = { mtimes, ctimes, inodes, devices, executable, readonly };
-  const answer: ReadAnswer = { failures, hashes, sizes, keptAt, ...identity, kept };
-  // The bytes are not copied on their way.
-  const message = { [transferableSymbol]: kept.buffer, [valueSymbol]: answer };
+  const frame = packer.finish();
+  const answer: ReadAnswer = { count: files.length, failures, ...columnsOf(files), frame };
+  // The frame is not copied on its way.
+  const message = { [transferableSymbol]: frame.buffer, [valueSymbol]: answer };
   return move(message as Parameters<typeof move>[0]) as unknown as ReadAnswer;
+}
+
+function columnsOf(files: readonly (ReadFile | undefined)[]): Pick<ReadAnswer, 'hashes' | 'numbers' | 'marks'> {
+  const count = files.length;
+  const hashes = new Uint8Array(hashLength * count);
+  const numbers = new Float64Array(5 * count);
+  const marks = new Uint8Array(count);
+  for (const [i, file] of files.entries()) {
+    if (file === undefined) continue;
+    const { digest, stats, isPacked } = file;
+    hashes.set(digest.hash, hashLength * i);
+    numbers[i] = stats.size;
+    numbers[i + count] = stats.mtime;
+    numbers[i + 2 * count] = stats.ctime;
+    numbers[i + 3 * count] = stats.inode;
+    numbers[i + 4 * count] = stats.device;
+    const { executable, readonly, packed } = fileMarks;
+    marks[i] = (stats.executable ? executable : 0) | (stats.readonly ? readonly : 0) | (isPacked ? packed : 0);
+  }
+  return { hashes, numbers, marks };
 }
 
 interface ReadFile {
   readonly digest: Digest;
   readonly stats: FileStats;
-  /** The bytes of a small file, until the next is read. */
-  readonly bytes: Uint8Array | undefined;
+  /** Its bytes are in the packer's room. */
+  readonly isPacked: boolean;
 }
 
-async function readUnchanged(path: string, expected: number): Promise<ReadFile> {
-  let size = expected;
+/** Undefined for a file that has no place in this task; the first one has. */
+async function readUnchanged(path: string, packer: BlobPacker, isFirst: boolean): Promise<ReadFile | undefined> {
   for (let attempt = 1; attempt <= limits.fileReadAttemptsCountMax; attempt++) {
-    const read = size <= smallBytesMax ? readSmall(path, size) : await readLarge(path);
-    if (typeof read !== 'number') return read;
-    size = read;
+    let read = readSmall(path, packer);
+    if (read === 'full' || (read === 'large' && !isFirst)) return undefined;
+    if (read === 'large') read = await readLarge(path);
+    if (read !== 'changed') return read;
   }
   throw new Error('it keeps changing while it is read');
 }
 
-/** The file's size when that is not what was expected, or when it changed. */
-function readSmall(path: string, size: number): ReadFile | number {
+function readSmall(path: string, packer: BlobPacker): ReadFile | 'changed' | 'full' | 'large' {
   const fd = openSync(path, openFlags);
   try {
-    const before = statsOf(fstatSync(fd, { bigint: true }));
-    if (before.size !== size) return before.size;
+    const before = fileStats(fstatSync(fd));
+    const { size } = before;
+    if (size > smallBytesMax) return 'large';
+    const isPacked = size <= limits.batchedBlobBytesMax;
+    const target = isPacked ? packer.room(size) : shared;
+    if (target === undefined) return 'full';
     // One byte more than there should be: a file that has grown shows itself.
-    let filled = readSync(fd, shared, 0, size + 1, null);
-    while (filled < size) {
-      const count = readSync(fd, shared, filled, size + 1 - filled, null);
-      if (count === 0) return filled;
-      filled += count;
+    let filled = readSync(fd, target, 0, size + 1, null);
+    for (let count = filled; count > 0 && filled < size; filled += count) {
+      count = readSync(fd, target, filled, size + 1 - filled, null);
     }
-    const after = statsOf(fstatSync(fd, { bigint: true }));
-    if (filled !== size || !sameStats(before, after)) return after.size;
-    const bytes = shared.subarray(0, size);
-    return { digest: digestBlob(bytes), stats: after, bytes };
+    const stats = fileStats(fstatSync(fd));
+    if (filled !== size || !sameStats(before, stats)) return 'changed';
+    return { digest: digestBlob(target.subarray(0, size)), stats, isPacked };
   } finally {
     closeSync(fd);
   }
 }
 
 /** As `readSmall`, for a file of any size. */
-async function readLarge(path: string): Promise<ReadFile | number> {
-  const before = statsOf(lstatSync(path, { bigint: true }));
+async function readLarge(path: string): Promise<ReadFile | 'changed'> {
+  const before = lookAt(path);
   const digest = await hashFile(path);
-  const after = statsOf(lstatSync(path, { bigint: true }));
-  if (digest.size !== after.size || !sameStats(before, after)) return after.size;
-  return { digest, stats: after, bytes: undefined };
-}
-
-function statsOf(stats: BigIntStats): FileStats {
-  if (!stats.isFile()) throw new Error('it is no regular file any more');
-  return fileStats(stats);
+  const stats = lookAt(path);
+  if (digest.size !== stats.size || !sameStats(before, stats)) return 'changed';
+  return { digest, stats, isPacked: false };
 }

@@ -1,30 +1,17 @@
-// What a directory holds, in the order of a tree: by the bytes of the paths. Links are recorded and never followed. What
-// cannot stand in a tree is reported and passed over. Plain synchronous calls: a trip through the thread pool takes several
-// times as long as looking at a file does.
+// What a directory holds, in the order of a tree: by the bytes of the paths. Links are recorded and never followed, files
+// not looked at. What cannot stand in a tree is reported and passed over. Plain synchronous calls: a trip through the thread
+// pool takes several times as long as reading a directory does.
 
 import { isUtf8 } from 'node:buffer';
-import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type Dirent, readdirSync, readlinkSync } from 'node:fs';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { comparePaths } from '../tree/tree-item.js';
 import { unreadable } from './file-chunks.js';
 
-/** What tells that a file is the one it was. Times in nanoseconds. */
-export interface FileStats {
-  readonly size: number;
-  readonly mtime: bigint;
-  readonly ctime: bigint;
-  readonly inode: bigint;
-  readonly device: bigint;
-  /** Some execute bit of the owner's is set. */
-  readonly executable: boolean;
-  /** The owner may not write. */
-  readonly readonly: boolean;
-}
-
 /** Paths are relative to the directory walked, without a slash at either end. */
 export type WalkedEntry =
-  | { readonly kind: 'file'; readonly path: string; readonly stats: FileStats }
+  | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
   /** A directory in which nothing was found that belongs into a tree. */
   | { readonly kind: 'directory'; readonly path: string };
@@ -54,19 +41,6 @@ export function walk(directory: string, options: WalkOptions): Generator<WalkedE
   return new Walk(directory, options).entries();
 }
 
-/** Times, size and place of a file that was looked at. */
-export function fileStats(stats: BigIntStats): FileStats {
-  return {
-    size: Number(stats.size),
-    mtime: stats.mtimeNs,
-    ctime: stats.ctimeNs,
-    inode: stats.ino,
-    device: stats.dev,
-    executable: (stats.mode & 0o100n) !== 0n,
-    readonly: (stats.mode & 0o200n) === 0n,
-  };
-}
-
 class Walk {
   constructor(
     private readonly directory: string,
@@ -88,7 +62,8 @@ class Walk {
         else yield { kind, path };
         continue;
       }
-      const entry = kind === 'file' ? this.#file(path) : this.#symlink(path);
+      this.#warnOfLength(path);
+      const entry = kind === 'file' ? { kind, path } : this.#symlink(path);
       if (entry !== undefined) yield entry;
     }
   }
@@ -163,20 +138,7 @@ class Walk {
     }
   }
 
-  #file(path: string): WalkedEntry | undefined {
-    this.#warnOfLength(path);
-    try {
-      const stats = lstatSync(this.#absolute(path), { bigint: true });
-      if (stats.isFile()) return { kind: 'file', path, stats: fileStats(stats) };
-      throw new Error('it was replaced while the directory was read');
-    } catch (error) {
-      this.options.onProblem(path, unreadable(path, error));
-      return undefined;
-    }
-  }
-
   #symlink(path: string): WalkedEntry | undefined {
-    this.#warnOfLength(path);
     try {
       const target = readlinkSync(this.#absolute(path), 'utf8');
       if (!target.includes('\ufffd')) return { kind: 'symlink', path, target };

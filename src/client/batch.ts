@@ -1,27 +1,27 @@
 // Many small blobs in one call, each with its own outcome.
 
 import type { Client } from '@connectrpc/connect';
-import type { NamedBlob } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { formatHash, hashesEqual } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { hashBytes } from '../blake3/hasher.js';
 import type { BlobService } from '../gen/cairn/v1/blob_service_pb.js';
+import type { BlobPack } from './blob-pack.js';
 import { codeOfStatus, toCairnError } from './error-codes.js';
 import type { Call } from './grpc-session.js';
-import { decodeBatchAnswers, encodeBatch } from './message.js';
+import { decodeBatchAnswers } from './message.js';
 import { encodeDigest } from './wire.js';
 
 /** For each blob, in order: was it there before, or why it was not stored. Together at most `batchWriteBytesMax`. */
 export async function batchWrite(
   call: Call,
-  blobs: readonly NamedBlob[],
+  { digests, frame }: BlobPack,
   signal: AbortSignal | undefined,
 ): Promise<(boolean | CairnError)[]> {
   try {
-    const answers = decodeBatchAnswers(await call('/cairn.v1.BlobService/BatchWrite', encodeBatch(blobs), signal));
-    checkCount(answers.length, blobs.length);
+    const answers = decodeBatchAnswers(await call('/cairn.v1.BlobService/BatchWrite', frame, signal));
+    checkCount(answers.length, digests.length);
     return answers.map(({ existed, code: status, message }) => {
       const code = status === 0 ? undefined : codeOfStatus(status);
       if (code === undefined || code === 'already_exists') return existed || code !== undefined;

@@ -13,13 +13,14 @@ import { digestBlob } from '../blake3/hasher.js';
 import type { KvStore } from '../meta/kv.js';
 import type { AccountClient } from './account-client.js';
 import { batchRead, batchWrite } from './batch.js';
+import { packBlobs } from './blob-pack.js';
 import type { CallParts } from './call-parts.js';
 import { download } from './download.js';
 import { toCairnError } from './error-codes.js';
 import { decodeTreeCheck, encodeBytes } from './message.js';
 import { negotiate } from './negotiate.js';
 import type { ClientTransport } from './node-transport.js';
-import { type PutItem, type PutManyOptions, type PutSummary, putMany } from './put-many.js';
+import { type PutItem, type PutManyOptions, type PutPack, type PutSummary, putMany } from './put-many.js';
 import type { Services } from './services.js';
 import { TransportLease } from './transport-lease.js';
 import { upload } from './upload.js';
@@ -113,7 +114,7 @@ export class CairnClient {
     if (!(source instanceof Uint8Array) || source.length > limits.batchedBlobBytesMax) {
       return { digest, existed: await upload(this.#transport, digest, source, { signal, onSent }) };
     }
-    const [outcome] = await batchWrite(this.#connection.call, [{ digest, bytes: source }], signal);
+    const [outcome] = await batchWrite(this.#connection.call, packBlobs([{ digest, bytes: source }]), signal);
     if (outcome instanceof CairnError) throw outcome;
     onSent?.(source.length);
     return { digest, existed: outcome! };
@@ -123,14 +124,14 @@ export class CairnClient {
    * Stores many blobs, sending only what the server lacks. Rejects for what concerns them all (`unavailable`,
    * `no_space`, …); a blob that fails alone is told to `onOutcome` and counted.
    */
-  putMany<Item extends PutItem>(
-    items: Iterable<Item> | AsyncIterable<Item>,
-    options: PutManyOptions<Item> = {},
+  putMany<Item extends PutItem, Pack extends PutPack = never>(
+    items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>,
+    options: PutManyOptions<Item, Pack> = {},
   ): Promise<PutSummary> {
     return putMany(
       {
         missing: (digests, signal) => negotiate(this.#connection.call, digests, signal),
-        batchWrite: (blobs, signal) => batchWrite(this.#connection.call, blobs, signal),
+        batchWrite: (pack, signal) => batchWrite(this.#connection.call, pack, signal),
         upload: (digest, source, how) => upload(this.#transport, digest, source, how),
         concurrency: () => this.recommendedConcurrency(),
       },

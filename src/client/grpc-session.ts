@@ -14,9 +14,9 @@ import {
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { frameHeaderBytes } from '../base/message-frame.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
 import { codeOfHttpStatus, codeOfStatus } from './error-codes.js';
-import { frameHeaderBytes } from './message.js';
 
 /** Sends a frame to a method, named as in `/package.Service/Method`, and answers the message that comes back. */
 export type Call = (method: string, frame: Uint8Array, signal?: AbortSignal | undefined) => Promise<Uint8Array>;

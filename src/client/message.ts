@@ -1,48 +1,25 @@
 // The messages of a sync, by hand: the generated code takes several times as long for thousands of small items, and
 // loading it longer than asking one question. proto/ says what they hold. Requests come as gRPC frames, each in one piece.
 
-import type { NamedBlob } from '../base/blob-store.js';
-import { type Digest, hashLength, toDigest, toHash } from '../base/digest.js';
+import { type Digest, toDigest, toHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
-
-/** A byte for compression, which is not used, and the length in four. */
-export const frameHeaderBytes = 5;
-
-/** Tags of the fields 1 to 3 that hold a length and bytes, and of those that hold a number. */
-const [bytes1, bytes2, number1] = [0x0a, 0x12, 0x08];
+import { digestLength, FrameWriter, fieldLength, tags } from '../base/message-frame.js';
 
 /** `NegotiateBlobsRequest`. */
 export function encodeDigests(digests: readonly Digest[]): Uint8Array {
   let length = 0;
-  for (const digest of digests) length += 2 + digestLength(digest);
+  for (const digest of digests) length += fieldLength(digestLength(digest));
   const writer = new FrameWriter(length);
   for (const digest of digests) writer.digest(digest);
-  return writer.frame;
-}
-
-/** `BatchWriteRequest`. */
-export function encodeBatch(blobs: readonly NamedBlob[]): Uint8Array {
-  let length = 0;
-  for (const blob of blobs) {
-    const item = itemLength(blob);
-    length += 1 + varintLength(item) + item;
-  }
-  const writer = new FrameWriter(length);
-  for (const blob of blobs) {
-    writer.tag(bytes1, itemLength(blob));
-    writer.digest(blob.digest);
-    writer.tag(bytes2, blob.bytes.length);
-    writer.bytes(blob.bytes);
-  }
-  return writer.frame;
+  return writer.finish();
 }
 
 /** A message whose first field has these bytes and no other. */
 export function encodeBytes(bytes: Uint8Array): Uint8Array {
-  const writer = new FrameWriter(1 + varintLength(bytes.length) + bytes.length);
-  writer.tag(bytes1, bytes.length);
+  const writer = new FrameWriter(fieldLength(bytes.length));
+  writer.tag(tags.bytes1, bytes.length);
   writer.bytes(bytes);
-  return writer.frame;
+  return writer.finish();
 }
 
 /** `NegotiateBlobsResponse`. The hashes are copies. */
@@ -114,51 +91,6 @@ function decodeDigest(bytes: Uint8Array): Digest {
     else if (reader.field === 2) hash = new Uint8Array(reader.bytes());
   }
   return toDigest(toHash(hash), size);
-}
-
-function itemLength({ digest, bytes }: NamedBlob): number {
-  return 2 + digestLength(digest) + 1 + varintLength(bytes.length) + bytes.length;
-}
-
-/** Below 128, so that its own length takes one byte. */
-function digestLength({ size }: Digest): number {
-  return 1 + varintLength(size) + 2 + hashLength;
-}
-
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value; rest >= 128; rest /= 128) length++;
-  return length;
-}
-
-class FrameWriter {
-  readonly frame: Uint8Array;
-  #at = frameHeaderBytes;
-
-  constructor(length: number) {
-    this.frame = new Uint8Array(frameHeaderBytes + length);
-    new DataView(this.frame.buffer).setUint32(1, length);
-  }
-
-  tag(tag: number, value: number): void {
-    this.frame[this.#at++] = tag;
-    let rest = value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.frame[this.#at++] = (rest % 128) | 128;
-    this.frame[this.#at++] = rest;
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.frame.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
-
-  /** As field 1. */
-  digest(digest: Digest): void {
-    this.tag(bytes1, digestLength(digest));
-    this.tag(number1, digest.size);
-    this.tag(bytes2, hashLength);
-    this.bytes(digest.hash);
-  }
 }
 
 /** Goes over the fields of a message. What is cut off is an error, `internal`. */

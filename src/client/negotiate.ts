@@ -2,6 +2,7 @@
 
 import type { Digest } from '../base/digest.js';
 import { limits } from '../base/limits.js';
+import { frameHeaderBytes } from '../base/message-frame.js';
 import { toCairnError } from './error-codes.js';
 import type { Call } from './grpc-session.js';
 import { decodeDigests, encodeDigests } from './message.js';
@@ -17,10 +18,18 @@ export async function negotiate(
   try {
     for (const run of inRunsOf(digests, limits.negotiateCountMax)) {
       const method = '/zako.v1.cas.ContentAddressableStorage/NegotiateBlobs';
-      for (const digest of decodeDigests(await call(method, encodeDigests(run), signal))) missing.push(digest);
+      const question = encodeDigests(run);
+      const answer = await call(method, question, signal);
+      // An answer that repeats the question: all are missing, as they are in a first sync.
+      const found = repeats(answer, question.subarray(frameHeaderBytes)) ? run : decodeDigests(answer);
+      for (const digest of found) missing.push(digest);
     }
   } catch (error) {
     throw toCairnError(error, signal);
   }
   return missing;
+}
+
+function repeats(answer: Uint8Array, question: Uint8Array): boolean {
+  return answer.length === question.length && answer.every((byte, i) => byte === question[i]);
 }

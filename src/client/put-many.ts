@@ -10,6 +10,7 @@ import { concatBytes } from '../base/bytes.js';
 import { type Digest, digestKey } from '../base/digest.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { type BlobPack, packBlobs, selectBlobs } from './blob-pack.js';
 import { sourceError, toCairnError } from './error-codes.js';
 import { Slots } from './slots.js';
 import type { UploadOptions } from './upload.js';
@@ -20,13 +21,22 @@ export interface PutItem {
   open(): BlobSource | Promise<BlobSource>;
 }
 
+/** Small blobs that are at hand already, in the form in which they travel. At most what fits into one BatchWrite. */
+export interface PutPack {
+  readonly pack: BlobPack;
+}
+
 export type PutOutcome =
   | { readonly status: 'uploaded' | 'present' }
   | { readonly status: 'failed'; readonly error: CairnError };
 
-export interface PutManyOptions<Item extends PutItem> extends UploadOptions {
+export interface PutManyOptions<Item extends PutItem, Pack extends PutPack = never> extends UploadOptions {
   /** Told once for every item, in no particular order. */
   readonly onOutcome?: ((item: Item, outcome: PutOutcome) => void) | undefined;
+  /** The same for every blob of a pack, by its index. */
+  readonly onPackOutcome?: ((pack: Pack, index: number, outcome: PutOutcome) => void) | undefined;
+  /** Told once for every different blob that the server lacks. */
+  readonly onMissing?: ((digest: Digest) => void) | undefined;
 }
 
 export interface PutSummary {
@@ -40,7 +50,7 @@ export interface PutSummary {
 /** The calls that `putMany` is made of. */
 export interface PutCalls {
   missing(digests: readonly Digest[], signal: AbortSignal | undefined): Promise<Digest[]>;
-  batchWrite(blobs: readonly NamedBlob[], signal: AbortSignal | undefined): Promise<(boolean | CairnError)[]>;
+  batchWrite(pack: BlobPack, signal: AbortSignal | undefined): Promise<(boolean | CairnError)[]>;
   upload(digest: Digest, source: BlobSource, options: UploadOptions): Promise<boolean>;
   concurrency(): Promise<number>;
 }
@@ -57,12 +67,12 @@ const endsAll: ReadonlySet<ErrorCode> = new Set([
   'unimplemented',
 ]);
 
-export async function putMany<Item extends PutItem>(
+export async function putMany<Item extends PutItem, Pack extends PutPack = never>(
   calls: PutCalls,
-  items: Iterable<Item> | AsyncIterable<Item>,
-  options: PutManyOptions<Item>,
+  items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>,
+  options: PutManyOptions<Item, Pack>,
 ): Promise<PutSummary> {
-  return new Put<Item>(calls, options, new Slots(await calls.concurrency())).run(items);
+  return new Put<Item, Pack>(calls, options, new Slots(await calls.concurrency())).run(items);
 }
 
 const present: PutOutcome = { status: 'present' };
@@ -72,7 +82,7 @@ const uploaded: PutOutcome = { status: 'uploaded' };
 type Equals<Item> = readonly Item[];
 
 /** One run of `putMany`. */
-class Put<Item extends PutItem> {
+class Put<Item extends PutItem, Pack extends PutPack> {
   readonly #groups = new Slots(limits.putGroupsUnderWayCountMax);
   readonly #sum = { uploadedCount: 0, uploadedBytes: 0, presentCount: 0, presentBytes: 0, failedCount: 0 };
   /** Ends what is still under way once the whole has failed. */
@@ -81,17 +91,17 @@ class Put<Item extends PutItem> {
 
   constructor(
     private readonly calls: PutCalls,
-    private readonly options: PutManyOptions<Item>,
+    private readonly options: PutManyOptions<Item, Pack>,
     private readonly transfers: Slots,
   ) {
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#failed.signal]) : this.#failed.signal;
   }
 
-  async run(items: Iterable<Item> | AsyncIterable<Item>): Promise<PutSummary> {
+  async run(items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>): Promise<PutSummary> {
     try {
-      for await (const group of inGroups(items)) {
+      for await (const group of inGroups<Item, Pack>(items)) {
         if (this.#signal.aborted) break;
-        await this.#groups.start(() => this.#endingAll(this.#putGroup(group)));
+        await this.#groups.start(() => this.#endingAll('pack' in group ? this.#putPack(group) : this.#putGroup(group)));
       }
     } finally {
       // Groups start transfers, so they come first. Whoever failed has said so to `#failed`.
@@ -119,6 +129,7 @@ class Put<Item extends PutItem> {
       group.map((item) => item.digest),
       this.#signal,
     );
+    for (const digest of wanted) this.options.onMissing?.(digest);
     const missing = new Set(wanted.map(digestKey));
     const equals = new Map<string, Item[]>();
     for (const item of group) {
@@ -134,6 +145,42 @@ class Put<Item extends PutItem> {
     const isSmall = ([item]: Equals<Item>) => item!.digest.size <= limits.batchedBlobBytesMax;
     for (const batch of inBatches(all.filter(isSmall))) await this.#transfer(() => this.#putBatch(batch));
     for (const items of all) if (!isSmall(items)) await this.#transfer(() => this.#putOne(items));
+  }
+
+  /** Resolves when the pack has been sent, if anything in it was missing. */
+  async #putPack(pack: Pack): Promise<void> {
+    const { digests } = pack.pack;
+    const wanted = await this.calls.missing(digests, this.#signal);
+    for (const digest of wanted) this.options.onMissing?.(digest);
+    if (wanted.length === digests.length) {
+      const indexes = digests.map((_, index) => index);
+      await this.#transfer(() => this.#sendPack(pack, pack.pack, indexes));
+      return;
+    }
+    const missing = new Set(wanted.map(digestKey));
+    const indexes: number[] = [];
+    for (const [index, digest] of digests.entries()) {
+      // Of equal blobs only the first travels.
+      if (missing.size > 0 && missing.delete(digestKey(digest))) indexes.push(index);
+      else this.#settlePacked(pack, index, present);
+    }
+    if (indexes.length > 0) {
+      await this.#transfer(() => this.#sendPack(pack, selectBlobs(pack.pack, indexes), indexes));
+    }
+  }
+
+  async #sendPack(pack: Pack, selected: BlobPack, indexes: readonly number[]): Promise<void> {
+    const outcomes = await this.calls.batchWrite(selected, this.#signal);
+    for (const [i, outcome] of outcomes.entries()) {
+      const index = indexes[i]!;
+      if (outcome instanceof CairnError) {
+        if (endsAll.has(outcome.code)) throw outcome;
+        this.#settlePacked(pack, index, { status: 'failed', error: outcome });
+      } else {
+        this.options.onSent?.(selected.digests[i]!.size);
+        this.#settlePacked(pack, index, outcome ? present : uploaded);
+      }
+    }
   }
 
   #transfer(work: () => Promise<void>): Promise<void> {
@@ -169,10 +216,7 @@ class Put<Item extends PutItem> {
       }
     }
     if (read.length === 0) return;
-    const outcomes = await this.calls.batchWrite(
-      read.map(({ blob }) => blob),
-      this.#signal,
-    );
+    const outcomes = await this.calls.batchWrite(packBlobs(read.map(({ blob }) => blob)), this.#signal);
     for (let i = 0; i < read.length; i++) {
       const { items, blob } = read[i]!;
       const outcome = outcomes[i]!;
@@ -199,22 +243,35 @@ class Put<Item extends PutItem> {
   }
 
   #settle(item: Item, outcome: PutOutcome): void {
-    if (outcome.status === 'failed') this.#sum.failedCount++;
-    else {
-      this.#sum[`${outcome.status}Count`]++;
-      this.#sum[`${outcome.status}Bytes`] += item.digest.size;
-    }
+    this.#count(item.digest, outcome);
     this.options.onOutcome?.(item, outcome);
+  }
+
+  #settlePacked(pack: Pack, index: number, outcome: PutOutcome): void {
+    this.#count(pack.pack.digests[index]!, outcome);
+    this.options.onPackOutcome?.(pack, index, outcome);
+  }
+
+  #count({ size }: Digest, { status }: PutOutcome): void {
+    if (status === 'failed') this.#sum.failedCount++;
+    else {
+      this.#sum[`${status}Count`]++;
+      this.#sum[`${status}Bytes`] += size;
+    }
   }
 }
 
-/** Runs of at most `putGroupCountMax` items that end with the one that reaches `putGroupBytesMax`. */
-async function* inGroups<Item extends PutItem>(
-  items: Iterable<Item> | AsyncIterable<Item>,
-): AsyncGenerator<readonly Item[]> {
+/** Runs of at most `putGroupCountMax` items that end with the one that reaches `putGroupBytesMax`; packs as they are. */
+async function* inGroups<Item extends PutItem, Pack extends PutPack>(
+  items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>,
+): AsyncGenerator<readonly Item[] | Pack> {
   let group: Item[] = [];
   let bytes = 0;
   for await (const item of items) {
+    if ('pack' in item) {
+      yield item;
+      continue;
+    }
     group.push(item);
     bytes += item.digest.size;
     if (group.length < limits.putGroupCountMax && bytes < limits.putGroupBytesMax) continue;

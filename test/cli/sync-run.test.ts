@@ -15,7 +15,7 @@ import { SyncReader } from '../../src/cli/sync-reader.js';
 import { type SyncParts, type SyncResult, syncDirectory } from '../../src/cli/sync-run.js';
 import { CairnClient } from '../../src/client/cairn-client.js';
 import { openNodeTransport } from '../../src/client/node-transport.js';
-import type { PutItem, PutManyOptions, PutSummary } from '../../src/client/put-many.js';
+import type { PutItem, PutManyOptions, PutPack, PutSummary } from '../../src/client/put-many.js';
 import { type Served, serve } from '../support/served.js';
 
 /** Its putMany can be made to fail once everything was taken from the source. */
@@ -25,15 +25,16 @@ class FailingClient extends CairnClient {
   /** What was put, call by call. */
   readonly puts: string[][] = [];
 
-  override async putMany<Item extends PutItem>(
-    items: Iterable<Item> | AsyncIterable<Item>,
-    options?: PutManyOptions<Item>,
+  override async putMany<Item extends PutItem, Pack extends PutPack = never>(
+    items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>,
+    options?: PutManyOptions<Item, Pack>,
   ): Promise<PutSummary> {
     if (!this.failsAfterRead) {
-      const taken: Item[] = [];
+      const taken: (Item | Pack)[] = [];
       for await (const item of items) taken.push(item);
       this.beforePut();
-      this.puts.push(taken.map(({ digest }) => hashHex(digest.hash)));
+      const digests = taken.flatMap((put) => ('pack' in put ? put.pack.digests : [put.digest]));
+      this.puts.push(digests.map(({ hash }) => hashHex(hash)));
       return super.putMany(taken, options);
     }
     for await (const _ of items);

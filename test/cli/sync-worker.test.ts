@@ -1,13 +1,18 @@
 // Reading files that others write at the same time. The worker's function runs in this thread here.
 
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, lstatSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
 import { valueSymbol } from 'piscina';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limits } from '../../src/base/limits.js';
+import { frameHeaderBytes } from '../../src/base/message-frame.js';
 import { digestBlob } from '../../src/blake3/hasher.js';
-import { type ReadAnswer, readFiles } from '../../src/cli/sync-worker.js';
+import { lookAt } from '../../src/cli/file-stats.js';
+import { fileMarks, type ReadAnswer, readFiles } from '../../src/cli/sync-worker.js';
+import { BatchWriteRequestSchema } from '../../src/gen/cairn/v1/blob_service_pb.js';
 import { seededRandom } from '../support/random.js';
 
 let directory: string;
@@ -24,37 +29,53 @@ function file(name: string, bytes: Uint8Array): string {
   return path;
 }
 
-async function read(paths: readonly string[], sizes: readonly number[], keepBytes = 1000): Promise<ReadAnswer> {
-  const moved = await readFiles({ paths, sizes: Float64Array.from(sizes), keepBytes });
+async function read(paths: readonly string[]): Promise<ReadAnswer> {
+  const moved = await readFiles({ paths: paths.join('\0') });
   return (moved as unknown as Record<symbol, ReadAnswer>)[valueSymbol]!;
 }
 
 const hashAt = ({ hashes }: ReadAnswer, i: number) => hashes.subarray(32 * i, 32 * i + 32);
 
+const dataIn = ({ frame }: ReadAnswer) =>
+  fromBinary(BatchWriteRequestSchema, frame.subarray(frameHeaderBytes)).items.map(({ data }) => data);
+
+/** Files of these sizes. */
+function files(sizes: readonly number[]): { readonly contents: readonly Uint8Array[]; readonly paths: string[] } {
+  const contents = sizes.map((size, i) => seededRandom(size + i).bytes(size));
+  return { contents, paths: contents.map((bytes, i) => file(`${i}`, bytes)) };
+}
+
 describe('readFiles', () => {
-  it('gives digests, times and the bytes for which there is room', async () => {
-    const contents = [10, 0, 900, 200, 2_000_000].map((size) => seededRandom(size).bytes(size));
-    const paths = contents.map((bytes, i) => file(`${i}`, bytes));
-    const sizes = contents.map(({ length }) => length);
-    const answer = await read(paths, sizes);
-    expect(answer.failures.size).toBe(0);
+  it('gives digests, sizes, times and modes, and packs what is small', async () => {
+    const { contents, paths } = files([10, 0, 900, 65_536, 65_537, 300_000]);
+    chmodSync(paths[2]!, 0o555);
+    const answer = await read(paths);
+    expect([answer.count, answer.failures.size]).toEqual([6, 0]);
     for (const [i, bytes] of contents.entries()) {
       expect(hashAt(answer, i)).toEqual(digestBlob(bytes).hash);
-      const { mtimeNs, ctimeNs, ino, dev } = lstatSync(paths[i]!, { bigint: true });
-      const { mtimes, ctimes, inodes, devices } = answer;
-      expect([mtimes[i], ctimes[i], inodes[i], devices[i]]).toEqual([mtimeNs, ctimeNs, ino, dev]);
+      const { size, mtime, ctime, inode, device } = lookAt(paths[i]!);
+      const column = (number: number) => answer.numbers[6 * number + i];
+      expect([0, 1, 2, 3, 4].map(column)).toEqual([size, mtime, ctime, inode, device]);
     }
-    expect([...answer.sizes]).toEqual(sizes);
-    expect([...answer.keptAt]).toEqual([0, 10, 10, -1, -1]);
-    expect(answer.kept.subarray(10, 910)).toEqual(contents[2]);
+    const { packed, executable, readonly } = fileMarks;
+    expect([...answer.marks]).toEqual([packed, packed, packed + executable + readonly, packed, 0, 0]);
+    expect(dataIn(answer)).toEqual(contents.slice(0, 4));
   });
 
-  it('reads a file that has another size than it had, small or large by now', async () => {
-    const contents = [100, 3_000_000, 50].map((size) => seededRandom(size).bytes(size));
-    const paths = contents.map((bytes, i) => file(`${i}`, bytes));
-    const answer = await read(paths, [5_000_000, 10, 0]);
-    expect(answer.failures.size).toBe(0);
-    for (const [i, bytes] of contents.entries()) expect(hashAt(answer, i)).toEqual(digestBlob(bytes).hash);
+  it('ends in front of a large file, which has a task of its own', async () => {
+    const { contents, paths } = files([5, 2_000_000, 7]);
+    expect(await read(paths)).toMatchObject({ count: 1 });
+    const answer = await read(paths.slice(1));
+    expect(answer).toMatchObject({ count: 2 });
+    expect(hashAt(answer, 0)).toEqual(digestBlob(contents[1]!).hash);
+    expect(dataIn(answer)).toEqual([contents[2]]);
+  });
+
+  it('ends when the pack is full', async () => {
+    const { contents, paths } = files(Array.from({ length: 80 }, () => 64_000));
+    const answer = await read(paths);
+    expect(answer.count).toBe(Math.floor(limits.batchWriteBytesMax / 64_000));
+    expect(dataIn(answer).every((data, i) => Buffer.compare(data, contents[i]!) === 0)).toBe(true);
   });
 
   it('reads a large file again that grew meanwhile, and gives up when it never stops', async () => {
@@ -70,10 +91,10 @@ describe('readFiles', () => {
       setImmediate(step);
     };
     grow(2);
-    const once = await read([path], [20_000_000]);
-    expect(once.sizes[0]).toBe(20_000_002);
+    const once = await read([path]);
+    expect(once.numbers[0]).toBe(20_000_002);
     grow(Number.POSITIVE_INFINITY);
-    const never = await read([path], [20_000_002]);
+    const never = await read([path]);
     growths = Number.POSITIVE_INFINITY;
     expect(never.failures.get(0)).toBe('it keeps changing while it is read');
   });
@@ -84,11 +105,9 @@ describe('readFiles', () => {
     symlinkSync(target, link);
     const pipe = join(directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    const { failures } = await read(
-      [link, pipe, join(directory, 'absent'), target, link, pipe],
-      [5, 0, 1, 5, 2e6, 2e6],
-    );
-    expect([...failures.keys()]).toEqual([0, 1, 2, 4, 5]);
+    const { count, failures } = await read([link, pipe, join(directory, 'absent'), target, directory]);
+    expect(count).toBe(5);
+    expect([...failures.keys()]).toEqual([0, 1, 2, 4]);
     expect(failures.get(0)).toMatch(/ELOOP/);
     expect(failures.get(1)).toBe('it is no regular file any more');
     expect(failures.get(2)).toMatch(/ENOENT/);

@@ -1,7 +1,7 @@
 // What a directory holds, in the order of a tree, and what is left out of it.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,30 +106,6 @@ describe('walk', () => {
       { kind: 'symlink', path: 'self', target: 'self' },
     ]);
     expect(problems).toEqual([]);
-  });
-
-  it('tells the owner’s bits, the size, and times to the nanosecond', () => {
-    for (const [name, mode] of [
-      ['x', 0o755],
-      ['r', 0o444],
-      ['both', 0o500],
-      ['others', 0o677],
-    ] as const) {
-      file(name, 'four');
-      chmodSync(join(directory, name), mode);
-    }
-    const bits = walked().map((entry) =>
-      entry.kind === 'file' ? [entry.path, entry.stats.executable, entry.stats.readonly, entry.stats.size] : [],
-    );
-    expect(bits).toEqual([
-      ['both', true, true, 4],
-      ['others', false, false, 4],
-      ['r', false, true, 4],
-      ['x', true, false, 4],
-    ]);
-    execFileSync('touch', ['-d', '2020-01-02T03:04:05.123456789Z', join(directory, 'x')]);
-    const x = walked().find(({ path }) => path === 'x');
-    expect(x?.kind === 'file' && x.stats.mtime % 1_000_000_000n).toBe(123456789n);
   });
 
   it('reports names and targets that are not UTF-8 in hex, beside names that look like their decoding', () => {

@@ -1,12 +1,16 @@
 // Putting many, against calls that are counted and can fail.
 
+import { fromBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { concatBytes } from '../../src/base/bytes.js';
 import { type Digest, hashHex } from '../../src/base/digest.js';
 import { CairnError, type ErrorCode, errorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
+import { frameHeaderBytes } from '../../src/base/message-frame.js';
 import { digestBlob } from '../../src/blake3/hasher.js';
+import { type BlobPack, packBlobs } from '../../src/client/blob-pack.js';
 import { type PutCalls, type PutItem, type PutOutcome, putMany } from '../../src/client/put-many.js';
+import { BatchWriteRequestSchema } from '../../src/gen/cairn/v1/blob_service_pb.js';
 import { seededRandom } from '../support/random.js';
 
 /** A server's side, in a map. */
@@ -19,10 +23,14 @@ class FakeCalls implements PutCalls {
   fails: { readonly [hex: string]: ErrorCode } = {};
 
   async missing(digests: readonly Digest[]): Promise<Digest[]> {
-    return digests.filter(({ hash }) => !this.blobs.has(hashHex(hash)));
+    const asked = new Map(digests.map((digest) => [hashHex(digest.hash), digest]));
+    return [...asked].filter(([hex]) => !this.blobs.has(hex)).map(([, digest]) => digest);
   }
 
-  async batchWrite(blobs: readonly { digest: Digest; bytes: Uint8Array }[]): Promise<(boolean | CairnError)[]> {
+  async batchWrite({ digests, frame }: BlobPack): Promise<(boolean | CairnError)[]> {
+    const { items } = fromBinary(BatchWriteRequestSchema, frame.subarray(frameHeaderBytes));
+    expect(items.map(({ digest }) => digest?.blake3)).toEqual(digests.map(({ hash }) => hash));
+    const blobs = items.map(({ data }, i) => ({ digest: digests[i]!, bytes: data }));
     this.batches.push(blobs.reduce((sum, { bytes }) => sum + bytes.length, 0));
     return this.#transfer(() =>
       blobs.map(({ digest, bytes }) => {
@@ -115,6 +123,43 @@ describe('putMany', () => {
     const [batches, uploads] = [calls.batches.length, calls.uploads.length];
     expect((await run(all)).presentCount).toBe(all.length);
     expect([calls.batches.length, calls.uploads.length]).toEqual([batches, uploads]);
+  });
+
+  it('sends what is missing of a pack, and tells how each blob of it fared', async () => {
+    const all = items(300, 2000);
+    const [known, unwanted] = [all[7]!, all[9]!];
+    calls.blobs.set(hashHex(known.digest.hash), known.bytes);
+    calls.fails = { [hashHex(unwanted.digest.hash)]: 'too_large' };
+    const blobs = [...all, all[0]!, all[7]!];
+    const whole = packBlobs(items(50, 500, 3));
+    const told: string[][] = [[], []];
+    const missing: Digest[] = [];
+    const packs = [packBlobs(blobs), whole].map((pack, number) => ({ pack, number }));
+    const summary = await putMany<never, (typeof packs)[number]>(calls, packs, {
+      onPackOutcome: ({ number }, index, { status }) => {
+        expect(told[number]![index]).toBeUndefined();
+        told[number]![index] = status;
+      },
+      onMissing: (digest) => missing.push(digest),
+    });
+    expect(summary).toMatchObject({ uploadedCount: 298 + 50, presentCount: 3, failedCount: 1 });
+    expect(missing).toHaveLength(299 + 50);
+    const wanted: string[] = blobs.map((blob, i) => (i >= 300 || blob === known ? 'present' : 'uploaded'));
+    wanted[9] = 'failed';
+    expect(told).toEqual([wanted, whole.digests.map(() => 'uploaded')]);
+    expect(calls.batches).toHaveLength(2);
+  });
+
+  it('sends nothing of a pack that is all there, and ends all when one of its blobs says so', async () => {
+    const all = items(20, 500);
+    await run(all);
+    const pack = { pack: packBlobs(all) };
+    expect(await putMany<never, typeof pack>(calls, [pack], {})).toMatchObject({ presentCount: 20, uploadedCount: 0 });
+    expect(calls.batches).toHaveLength(1);
+    const other = items(20, 500, 5);
+    calls.fails = { [hashHex(other[3]!.digest.hash)]: 'no_space' };
+    const putting = putMany<never, typeof pack>(calls, [{ pack: packBlobs(other) }], {});
+    await expect(putting.catch((error: unknown) => Promise.reject(errorCode(error)))).rejects.toBe('no_space');
   });
 
   it('sends equal blobs of one group once', async () => {
