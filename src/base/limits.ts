@@ -212,6 +212,8 @@ export const limits = {
   etcdPageBytesMax: 4 * mib,
   /** Largest answer to a transaction: as many full pages as it can have ranges. */
   etcdAnswerBytesMax: 320 * mib,
+  /** A transaction as text, in which bytes may be base64. */
+  kvInputBytesMax: 4 * mib,
   /** Values read at once, each as large as a transaction can be. */
   kvValuesReadCountMax: 32,
   /** Entries that changed nothing before their index is written all the same. */

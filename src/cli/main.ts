@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   sync: async () => (await import('./sync.js')).addSyncCommand,
   user: async () => (await import('./user.js')).addUserCommand,
   token: async () => (await import('./token.js')).addTokenCommand,
+  meta: async () => (await import('./meta.js')).addMetaCommand,
   rebuild: async () => (await import('./rebuild.js')).addRebuildCommand,
 };
 
