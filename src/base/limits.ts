@@ -246,6 +246,8 @@ export const limits = {
   fileNameBytesMax: 1024,
   filesPageCountDefault: 20,
   filesPageCountMax: 100,
+  /** Beginnings of pages that are remembered while no file changes. */
+  listMarksCountMax: 4096,
   /** Chunks that the answer to an upload lists, and a page of them: by default and at most. */
   uploadChunksListedCountMax: 1000,
   /** Bytes of a session that a crash may cost while they stream in without a pause. */

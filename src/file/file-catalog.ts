@@ -22,6 +22,7 @@ import {
   noFiles,
   type VersionRow,
 } from './file-rows.js';
+import { ListMarks } from './list-marks.js';
 import { readPage, resolvePage } from './page.js';
 import { Turns } from './turns.js';
 
@@ -57,6 +58,7 @@ export class FileCatalog {
   readonly #parts: FileCatalogParts;
   /** Within this process nobody waits in vain; only other processes can be faster. */
   readonly #turns = new Turns();
+  readonly #marks = new ListMarks();
 
   constructor(parts: FileCatalogParts) {
     this.#parts = parts;
@@ -105,15 +107,21 @@ export class FileCatalog {
     return found && fileInfo(found.row, found.row.latest);
   }
 
-  /** Sorted by the bytes of the names. Costs what lies before the page, and with a prefix what the prefix has. */
+  /**
+   * Sorted by the bytes of the names. A page costs what lies before it, and the total what has the prefix, the first time;
+   * as long as no file changes, the next page costs a page.
+   */
   async list(prefix: string, request: PageRequest): Promise<PageOf<FileInfo>> {
-    const resolved = resolvePage(request);
+    const { page, pageSize, skip } = resolvePage(request);
     const { kv } = this.#parts;
     const range = prefixRange(fileKeys.byName(prefix));
-    const total = prefix === '' ? (await this.counts()).files : await kv.count(range);
-    const files = (await readPage(kv, range, resolved)).map(({ value }) => decodeFileRow(value));
-    const items = files.map((row) => fileInfo(row, row.latest));
-    return { items, total, page: resolved.page, pageSize: resolved.pageSize };
+    const { revision, counts } = await this.#allCounts();
+    this.#marks.turnTo(revision);
+    const total = prefix === '' ? counts.files : (this.#marks.total(prefix) ?? (await kv.count(range)));
+    const found = await readPage(kv, range, { page, pageSize, skip }, this.#marks.nearest(prefix, skip));
+    this.#marks.remember(revision, prefix, total, skip + found.length, found.at(-1)?.key);
+    const items = found.map(({ value }) => decodeFileRow(value)).map((row) => fileInfo(row, row.latest));
+    return { items, total, page, pageSize };
   }
 
   /** The newest first. `not_found` without that file. */
@@ -158,8 +166,14 @@ export class FileCatalog {
   }
 
   async counts(): Promise<FileCounts> {
+    return (await this.#allCounts()).counts;
+  }
+
+  /** With the revision of the last change of any file. */
+  async #allCounts(): Promise<{ readonly revision: number; readonly counts: FileCounts }> {
     const { items } = await this.#parts.kv.range(prefixRange(fileKeys.counts()));
-    return items.map(({ value }) => decodeCounts(value)).reduce(sumCounts, noFiles);
+    const revision = items.reduce((latest, item) => Math.max(latest, item.revision), 0);
+    return { revision, counts: items.map(({ value }) => decodeCounts(value)).reduce(sumCounts, noFiles) };
   }
 
   #newFile({ name, manifest, contentType }: NewVersion): FileRow {

@@ -35,14 +35,21 @@ function refuseUnlessCounting(parameter: string, value: number): void {
   });
 }
 
-/** One page of a range of keys. What lies before it is passed over key by key. */
+/** Some way into a range: how many keys were passed, and the last of them. */
+export interface RangePlace {
+  readonly passed: number;
+  readonly after: Uint8Array | undefined;
+}
+
+/** One page of a range of keys. What lies before it, behind the place, is passed over key by key. */
 export async function readPage(
   kv: Pick<KvStore, 'range'>,
   range: KeyRange,
   { skip, pageSize }: ResolvedPage,
+  { passed, after: from }: RangePlace = { passed: 0, after: undefined },
 ): Promise<readonly KeyValue[]> {
-  let after: Uint8Array | undefined;
-  for (let left = skip; left > 0; ) {
+  let after = from;
+  for (let left = skip - passed; left > 0; ) {
     const limit = Math.min(left, limits.kvPageCountMax);
     const { items, more } = await kv.range(range, { after, limit, keysOnly: true });
     if (!more) return [];
