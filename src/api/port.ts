@@ -7,15 +7,22 @@
 
 import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 import type { RequestListeners } from './request-listener.js';
 import { dispatchStreams } from './stream-dispatch.js';
 import { lmofMagic } from './tcp/header.js';
-import type { LmofConnection } from './tcp/lmof-connection.js';
 import type { TlsEnd } from './tls-end.js';
+
+/** A connection that is not HTTP. */
+interface OtherConnection {
+  /** Resolves when it is over. */
+  run(): Promise<void>;
+  /** Answers what was asked, and ends. */
+  drain(): void;
+}
 
 export interface PortParts {
   /** Answers every request of both HTTP versions, also those that wait for `100 Continue` before they send a body. */
@@ -23,7 +30,7 @@ export interface PortParts {
   /** Asked first about every stream of HTTP/2. */
   readonly streams?: RequestListeners['streams'] | undefined;
   /** Takes connections that begin like LMOF; undefined where it is not spoken. */
-  readonly lmof?: ((socket: Socket) => LmofConnection) | undefined;
+  readonly lmof?: ((socket: Socket) => OtherConnection) | undefined;
   /** Undefined on a port in plain text. */
   readonly tls?: TlsEnd | undefined;
   readonly clock: Clock;
@@ -33,8 +40,14 @@ export interface PortParts {
   readonly headersMilliseconds?: number | undefined;
 }
 
+/** Where to listen: an address, or a socket that somebody in this process listens on already and stays the owner of. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
+
 export interface Port {
-  listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>;
+  /** The descriptor is what others in this process may listen on as well; −1 where there is none. */
+  listen(at: ListenAt): Promise<{ readonly port: number; readonly fd: number }>;
+  /** Takes a connection that came in elsewhere, and was decrypted there. */
+  adopt(socket: Socket): void;
   connections(): number;
   /** Accepts nothing more, tells HTTP/2 peers to go away, and closes what is idle. Calls in flight go on. */
   drain(): void;
@@ -133,9 +146,17 @@ export function createPort(parts: PortParts): Port {
   const strangers = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   /** With what resolves when each is over. */
-  const lmofConnections = new Map<LmofConnection, Promise<void>>();
-  let whenClosed: Promise<void> = Promise.resolve();
+  const lmofConnections = new Map<OtherConnection, Promise<void>>();
   let draining = false;
+  /** What remains to be done before the port is closed: the listener, if it is ours, and each connection. */
+  let isListening = false;
+  let onClosed = () => {};
+  const whenClosed = new Promise<void>((resolve) => {
+    onClosed = resolve;
+  });
+  const checkClosed = () => {
+    if (draining && !isListening && sockets.size === 0) onClosed();
+  };
 
   http2.on('session', (session) => {
     sessions.add(session);
@@ -143,7 +164,7 @@ export function createPort(parts: PortParts): Port {
     if (draining) session.close();
   });
 
-  const serveLmof = (connection: LmofConnection) => {
+  const serveLmof = (connection: OtherConnection) => {
     lmofConnections.set(
       connection,
       connection.run().finally(() => lmofConnections.delete(connection)),
@@ -162,22 +183,37 @@ export function createPort(parts: PortParts): Port {
   };
 
   const milliseconds = parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax;
-  const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+  const keep = (socket: Socket) => {
     sockets.add(socket);
     strangers.add(socket);
     socket.on('close', () => {
       sockets.delete(socket);
       strangers.delete(socket);
+      checkClosed();
     });
-    /** `spoken` is the accepted socket, or what came out of it. */
+  };
+  const serveRecognized = (socket: Socket) => {
+    recognize(socket, parts.clock, milliseconds, (protocol) => {
+      strangers.delete(socket);
+      serve(socket, protocol);
+    });
+  };
+  const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    // Where the listener is somebody else's to close, connections may still come.
+    if (draining) {
+      socket.destroy();
+      return;
+    }
+    keep(socket);
+    if (parts.tls === undefined) {
+      serveRecognized(socket);
+      return;
+    }
+    /** `spoken` is what came out of the accepted socket. */
     const found = (spoken: Socket, protocol: Protocol) => {
       strangers.delete(socket);
       serve(spoken, protocol);
     };
-    if (parts.tls === undefined) {
-      recognize(socket, parts.clock, milliseconds, (protocol) => found(socket, protocol));
-      return;
-    }
     parts.tls.decrypt(socket, (decrypted) => {
       const agreed = decrypted.alpnProtocol;
       if (agreed === 'h2' || agreed === 'http/1.1') {
@@ -194,14 +230,19 @@ export function createPort(parts: PortParts): Port {
   outer.maxConnections = limits.connectionsCountMax;
 
   return {
-    listen({ host, port }) {
+    listen(at) {
       return new Promise((resolve, reject) => {
         outer.once('error', reject);
-        outer.listen({ host, port }, () => {
+        outer.listen(at, () => {
           outer.off('error', reject);
-          resolve(outer.address() as AddressInfo);
+          isListening = !('fd' in at);
+          resolve({ port: (outer.address() as AddressInfo).port, fd: descriptorOf(outer) });
         });
       });
+    },
+    adopt(socket) {
+      keep(socket);
+      serveRecognized(socket);
     },
     connections: () => sockets.size,
     drain() {
@@ -211,9 +252,13 @@ export function createPort(parts: PortParts): Port {
         return;
       }
       draining = true;
-      whenClosed = new Promise((resolve) => {
-        outer.close(() => resolve());
-      });
+      if (isListening) {
+        outer.close(() => {
+          isListening = false;
+          checkClosed();
+        });
+      }
+      checkClosed();
       // Its callback complains that it never listened.
       http1.close(() => {});
       for (const session of sessions) session.close();
@@ -228,4 +273,9 @@ export function createPort(parts: PortParts): Port {
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** Node has no public name for it. */
+function descriptorOf(server: Server): number {
+  return (server as unknown as { readonly _handle: { readonly fd?: number } })._handle.fd ?? -1;
 }

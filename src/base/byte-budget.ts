@@ -6,25 +6,28 @@ import { assert } from './errors.js';
 
 export class ByteBudget {
   readonly #bytesMax: number;
-  #takenBytes = 0;
+  readonly #taken: Int32Array;
 
-  constructor(bytesMax: number) {
+  /** `taken` is one number that several threads may share, so that theirs is one budget. Below 2 GiB. */
+  constructor(bytesMax: number, taken: Int32Array = new Int32Array(1)) {
     this.#bytesMax = bytesMax;
+    this.#taken = taken;
   }
 
   get takenBytes(): number {
-    return this.#takenBytes;
+    return Atomics.load(this.#taken, 0);
   }
 
   /** Takes all of it or nothing; whether it was granted. Refuses what would bring the whole above `totalBytesMax`. */
   take(bytes: number, totalBytesMax: number = this.#bytesMax): boolean {
-    if (this.#takenBytes + bytes > Math.min(totalBytesMax, this.#bytesMax)) return false;
-    this.#takenBytes += bytes;
-    return true;
+    const before = Atomics.add(this.#taken, 0, bytes);
+    if (before + bytes <= Math.min(totalBytesMax, this.#bytesMax)) return true;
+    Atomics.sub(this.#taken, 0, bytes);
+    return false;
   }
 
   give(bytes: number): void {
-    this.#takenBytes -= bytes;
-    assert(this.#takenBytes >= 0, 'nobody gives back more than was taken');
+    const before = Atomics.sub(this.#taken, 0, bytes);
+    assert(before >= bytes, 'nobody gives back more than was taken');
   }
 }

@@ -270,6 +270,8 @@ export const limits = {
   /** A kept-alive HTTP/1.1 connection without a request. */
   idleConnectionMillisecondsMax: 75_000,
   connectionsCountMax: 16_384,
+  /** The line that tells the owner's thread who is at the other end of a forwarded connection. */
+  tunnelLineBytesMax: 4096,
   /** Names of this server that were found good, and need no second look. */
   hostsRememberedCountMax: 64,
   streamsPerSessionCountMax: 256,

@@ -72,6 +72,9 @@ export function addServeCommand(program: Command): void {
   choice('--transport-tokens <use>', `(default: ${defaults.transportTokens})`, ['optional', 'required']);
   option('--negotiate-concurrency <count>', 'look-ups at once for one question (default: CPUs)', positive);
   option('--recommended-concurrency <count>', 'transfers clients are advised to run (default: CPUs)', positive);
+  option('--workers <count>', 'threads that take connections and move blobs (default: 0, the one does all)', (text) =>
+    parseCount(text, 'the count'),
+  );
   command.option('--no-lane', 'serve uploads and downloads by the stock RPC handler, which is slower');
   option('--drain-seconds <count>', 'time for calls under way when stopping (default: 10)', (text) =>
     parseCount(text, 'time'),
@@ -118,11 +121,14 @@ async function serve(flags: ServeFlags): Promise<void> {
     // No server was there to be reached: that is this command's own failure.
     process.exit(error.code === 'unavailable' ? exitCodes.failed : exitCodeFor(error));
   }
-  // Without certificates it means what it always means: the terminal is gone.
-  if (config.tls !== undefined) process.on('SIGHUP', () => void server.reloadCertificates());
+  process.on('SIGHUP', () => void server.reloadCertificates());
   for (const { url } of server.listeners) process.stdout.write(`listening on ${url}\n`);
   process.stderr.write(hint(server));
-  await signal;
+  const failure = await Promise.race([signal, server.failed]);
+  if (failure instanceof Error) {
+    process.stderr.write(`cairn: ${failure.message}\n`);
+    process.exit(exitCodes.failed);
+  }
   try {
     await server.close();
     process.exit(exitCodes.ok);

@@ -42,6 +42,7 @@ export interface FilesComposition {
   /** Takes nothing new while the node is in maintenance. */
   readonly store: BlobStore;
   readonly cluster: Cluster;
+  readonly maintenance: Maintenance;
   readonly files: FileService;
   /** To be closed before what they stand on. */
   readonly uploads: UploadSessions;
@@ -72,7 +73,14 @@ export async function composeFiles(parts: FilesParts): Promise<FilesComposition>
     report: (err) => parts.logger.warn({ err }, 'upload sessions that have expired were not swept'),
   });
   uploads.startSweeping();
-  return { store, cluster, files, uploads, apiRoutes: apiV1Routes({ cluster, kv, files, uploads, random, version }) };
+  return {
+    store,
+    cluster,
+    maintenance,
+    files,
+    uploads,
+    apiRoutes: apiV1Routes({ cluster, kv, files, uploads, random, version }),
+  };
 }
 
 /** Beside a store that was handed in, the open ends of uploads are kept in memory. */

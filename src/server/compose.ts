@@ -8,15 +8,15 @@ import { SignIn } from '../api/auth/sign-in.js';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
-import { exposedGuard, isLoopback, loopbackGuard } from '../api/guard.js';
 import { type HttpFace, httpFace } from '../api/http/http-handler.js';
-import { createMetrics } from '../api/http/metrics.js';
+import { createMetrics, type Snapshot } from '../api/http/metrics.js';
 import type { PortParts } from '../api/port.js';
 import type { RequestListener, RequestListeners } from '../api/request-listener.js';
 import { Lane } from '../api/rpc/lane/lane.js';
 import { rpcHandler } from '../api/rpc/rpc-handler.js';
 import type { RpcParts } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
+import { admitCall } from '../api/rpc/token-admission.js';
 import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
 import { StreamWindows } from '../api/stream-windows.js';
@@ -25,12 +25,15 @@ import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
+import { LocalStore } from '../cas/local-store.js';
 import { MeteredStore } from '../cas/metered-store.js';
 import { composeFiles } from './compose-files.js';
 import type { ListenAddress, ServerConfig } from './config.js';
 import { openDataDirectory } from './data-directory.js';
+import { guardsFor } from './guards.js';
 import type { createLogger } from './logger.js';
 import { openMetadata } from './open-metadata.js';
+import { newSharedNumbers, type Sharing } from './sharing.js';
 
 export interface ComposeParts {
   readonly config: ServerConfig;
@@ -41,9 +44,13 @@ export interface ComposeParts {
   connections(): number;
   /** `HOST:PORT` of the first listener, once there is one. */
   address(): string;
+  /** What workers have counted. */
+  workerSnapshots(): Promise<readonly Snapshot[]>;
 }
 
 export interface Composition {
+  /** What workers are given and may ask; undefined over a store that cannot be shared. */
+  readonly sharing: Sharing | undefined;
   readonly accounts: Pick<Accounts, 'exist'>;
   readonly serving: ServingState;
   readonly http: HttpFace;
@@ -56,7 +63,8 @@ export interface Composition {
 }
 
 export async function compose(parts: ComposeParts): Promise<Composition> {
-  const { config, logger, clock, random, connections, address } = parts;
+  const { config, logger, clock, random, connections, address, workerSnapshots } = parts;
+  const sharedNumbers = newSharedNumbers();
   const serving = new ServingState();
   const opened =
     config.store ??
@@ -65,7 +73,14 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     await opened.close();
     throw error;
   });
-  const accounts = await openAccounts({ kv: metadata.kv, clock, random, logger, passwordCost }).catch(async (error) => {
+  const accounts = await openAccounts({
+    kv: metadata.kv,
+    clock,
+    random,
+    logger,
+    passwordCost,
+    onExist: () => Atomics.store(sharedNumbers.accountsExist, 0, 1),
+  }).catch(async (error) => {
     await metadata.close();
     await opened.close();
     throw error;
@@ -74,9 +89,8 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const signIn = new SignIn({ accounts, clock, registrationRole: config.registrationRole });
   const tokens = new TransportTokens({ clock, random, nodeId: Buffer.from(random.bytes(2)).readUInt16BE() });
   const metrics = createMetrics({
-    usage: () => opened.usage(),
     connections,
-    ignoredTokens: () => tokens.ignoredCount,
+    once: { usage: () => opened.usage(), ignoredTokens: () => tokens.ignoredCount, others: workerSnapshots },
   });
 
   const shutdown = new AbortController();
@@ -85,9 +99,9 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const nextCallId = callIds();
   const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
 
-  const budget = new ByteBudget(limits.streamBudgetBytes);
+  const budget = new ByteBudget(limits.streamBudgetBytes, sharedNumbers.budgetBytes);
   const windows = new StreamWindows(budget);
-  const { store, cluster, files, uploads, apiRoutes } = await composeFiles({
+  const { store, cluster, maintenance, files, uploads, apiRoutes } = await composeFiles({
     config,
     logger,
     store: new MeteredStore({ store: opened, clock, observe: metrics.observeStore }),
@@ -148,11 +162,21 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const lane = config.lane ? new Lane(rpcParts) : undefined;
   const rpc = (fallback: RequestListener) => rpcHandler(rpcParts, fallback, lane);
   const cors = createCors(config.corsOrigins);
-  const { allowedHosts, corsOrigins } = config;
-  const onLoopback = loopbackGuard({ allowedHosts, corsOrigins });
-  const exposed = exposedGuard({ corsOrigins, asksForCertificates: config.tls?.clientCa !== undefined });
+  const guardFor = guardsFor(config);
+
+  const sharing: Sharing | undefined =
+    opened instanceof LocalStore
+      ? {
+          store: opened,
+          numbers: sharedNumbers,
+          maintenance,
+          gate,
+          admit: (method, header, caller, session) => admitCall(rpcParts, method, header, caller, session),
+        }
+      : undefined;
 
   return {
+    sharing,
     accounts,
     serving,
     http,
@@ -165,7 +189,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     },
     listenersFor: ({ face, host }) => ({
       ...createFront({
-        guard: isLoopback(host) ? onLoopback : exposed,
+        guard: guardFor(host),
         cors,
         rpc: face === 'http' ? undefined : rpc,
         lane: face === 'http' ? undefined : lane,

@@ -51,6 +51,8 @@ export interface ServerConfig {
   readonly negotiateConcurrency: number;
   /** Move blobs by the lane; otherwise by the stock handler, which answers the same and is slower. */
   readonly lane: boolean;
+  /** Threads that take connections and move blobs; 0: the one thread does all. */
+  readonly workers: number;
   /** How many transfers a client is advised to run at once. */
   readonly recommendedConcurrency: number;
   /** Whether moving blobs needs a token from GetTransportDetails. */
@@ -89,6 +91,7 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     maintenanceIntervalMilliseconds: 5000,
     negotiateConcurrency: availableParallelism(),
     lane: true,
+    workers: 0,
     recommendedConcurrency: availableParallelism(),
     transportTokens: 'optional',
     advertise: undefined,

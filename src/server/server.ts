@@ -1,17 +1,20 @@
 // A server's life: compose, listen, drain, close. Whatever was opened is closed again when a later step fails.
 
+import type { Socket } from 'node:net';
 import type { Accounts } from '../api/auth/accounts.js';
 import { isLoopback } from '../api/guard.js';
 import { createPort, type Port } from '../api/port.js';
-import { type Certificates, createTlsEnd, type TlsEnd } from '../api/tls-end.js';
-import { type Clock, sleep, systemClock } from '../base/clock.js';
+import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
-import { limits } from '../base/limits.js';
 import { systemRandom } from '../base/random.js';
-import { CertificateFiles } from './certificate-files.js';
 import { type Composition, compose } from './compose.js';
-import type { Face, ListenAddress, ServerConfig, TlsFiles } from './config.js';
+import type { Face, ServerConfig } from './config.js';
+import { drainPorts } from './drain.js';
+import { FaceWorkers } from './face-workers.js';
+import { listenOn } from './listen-on.js';
 import { createLogger } from './logger.js';
+import { type OpenedTls, openTls } from './tls.js';
+import { listenForTunnels, type TunnelEnds } from './tunnel.js';
 
 export interface RunningServer {
   /** What it listens on, with the ports it was given, in the order of the configuration. */
@@ -23,10 +26,18 @@ export interface RunningServer {
   close(): Promise<void>;
   /** Reads the files of the certificates anew, where there are any. Never rejects: what is wrong with them is logged. */
   reloadCertificates(): Promise<void>;
+  /** Resolves when the server can no longer do its work and should be ended: a worker has failed. */
+  readonly failed: Promise<Error>;
 }
 
-/** Pause between looks for connections that have come to rest while draining. */
-const drainStepMilliseconds = 20;
+/** What has to be stopped, as far as it was started. */
+interface Stopping {
+  readonly composition: Composition;
+  readonly ports: readonly Port[];
+  readonly clock: Clock;
+  workers?: FaceWorkers;
+  tunnels?: TunnelEnds;
+}
 
 /**
  * Resolves when every address is being served. `failed_precondition` for an address that is not loopback without
@@ -36,24 +47,48 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const clock = systemClock;
   const logger = createLogger(config.logLevel);
   const ports: Port[] = [];
-  const connections = () => ports.reduce((sum, port) => sum + port.connections(), 0);
+  // Workers count their own; what reaches the owner then came through them.
+  const connections = () => (config.workers > 0 ? 0 : ports.reduce((sum, port) => sum + port.connections(), 0));
+  const workerSnapshots = async () => (await stopping.workers?.snapshots()) ?? [];
   const listeners: { face: Face; url: string }[] = [];
   const address = () => listeners[0]?.url.replace(/^https?:\/\//, '') ?? '';
-  const composition = await compose({ config, logger, clock, random: systemRandom, connections, address });
+  const composition = await compose({
+    config,
+    logger,
+    clock,
+    random: systemRandom,
+    connections,
+    address,
+    workerSnapshots,
+  });
+  const stopping: Stopping = { composition, ports, clock };
+  let fail = (_error: Error) => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
 
-  let tls: Awaited<ReturnType<typeof openTls>> | undefined;
+  let tls: OpenedTls | undefined;
   try {
     refuseExposure(config, composition.accounts);
-    tls = config.tls && (await openTls(config.tls, clock, logger));
+    if (config.workers === 0) tls = config.tls && (await openTls(config.tls, clock, logger));
     for (const address of config.listen) {
       const port = createPort({ ...composition.listenersFor(address), tls: tls?.end, clock });
-      const bound = await listen(port, address);
       ports.push(port);
+      if (config.workers > 0) continue;
+      const { port: bound } = await listenOn(port, address);
       listeners.push({ face: address.face, url: urlOf(config, address.host, bound) });
+    }
+    if (config.workers > 0) {
+      const bound = await startWorkers(config, stopping, (error) => {
+        logger.fatal({ err: error }, 'a worker has failed');
+        fail(error);
+      });
+      for (const [index, { face, host }] of config.listen.entries())
+        listeners.push({ face, url: urlOf(config, host, bound[index]!) });
     }
   } catch (error) {
     tls?.files.close();
-    await stop(composition, ports, clock, 0);
+    await stop(stopping, 0);
     throw error;
   }
   logger.info({ listeners }, 'listening');
@@ -61,21 +96,17 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   let closing: Promise<void> | undefined;
   return {
     listeners,
-    reloadCertificates: async () => tls?.files.reload(),
+    failed,
+    reloadCertificates: async () => {
+      await tls?.files.reload();
+      await stopping.workers?.reloadCertificates();
+    },
     close() {
       tls?.files.close();
-      closing ??= stop(composition, ports, clock, config.drainMilliseconds).then(() => logger.info('closed'));
+      closing ??= stop(stopping, config.drainMilliseconds).then(() => logger.info('closed'));
       return closing;
     },
   };
-}
-
-async function openTls(tlsFiles: TlsFiles, clock: Clock, logger: ReturnType<typeof createLogger>) {
-  let end: TlsEnd | undefined;
-  const onChange = (changed: Certificates) => end?.setCertificates(changed);
-  const { files, certificates } = await CertificateFiles.open({ files: tlsFiles, clock, logger, onChange });
-  end = createTlsEnd(certificates);
-  return { end, files };
 }
 
 /** Without accounts, who can reach the server can read and delete: that must be asked for. */
@@ -89,39 +120,40 @@ function refuseExposure({ listen, insecure, data }: ServerConfig, accounts: Pick
   );
 }
 
-async function listen(port: Port, { host, port: wanted }: ListenAddress): Promise<number> {
-  try {
-    return (await port.listen({ host, port: wanted })).port;
-  } catch (cause) {
-    throw new CairnError('unavailable', `cannot listen on ${host} port ${wanted}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+/** Answers the ports of the addresses, which the workers serve from now on. */
+async function startWorkers(
+  config: ServerConfig,
+  stopping: Stopping,
+  onFailure: (error: Error) => void,
+): Promise<number[]> {
+  const { sharing, serving } = stopping.composition;
+  if (sharing === undefined) throw new CairnError('failed_precondition', 'workers need the store of a data directory');
+  stopping.tunnels = await listenForTunnels(stopping.ports.map((port) => (socket: Socket) => port.adopt(socket)));
+  const { workers, ports } = await FaceWorkers.start({ config, sharing, tunnels: stopping.tunnels.paths, onFailure });
+  stopping.workers = workers;
+  serving.changed.addEventListener('abort', () => {
+    if (serving.status === 'read_only') workers.stopWrites();
+  });
+  return ports;
 }
 
 function urlOf({ tls }: Pick<ServerConfig, 'tls'>, host: string, port: number): string {
   return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function stop(composition: Composition, ports: readonly Port[], clock: Clock, milliseconds: number) {
+async function stop({ composition, ports, clock, workers, tunnels }: Stopping, milliseconds: number) {
   const { serving, shutdown, http } = composition;
   serving.drain();
-  let allClosed = false;
-  for (const port of ports) port.drain();
-  const closed = Promise.all(ports.map((port) => port.closed())).then(() => {
-    allClosed = true;
-  });
-  const drainUntil = async (deadline: number) => {
-    while (!allClosed && clock.monotonic() < deadline) {
-      await Promise.race([closed, sleep(clock, drainStepMilliseconds)]);
-      for (const port of ports) port.drain();
-    }
-  };
-  await drainUntil(clock.monotonic() + milliseconds);
-  shutdown.abort(new CairnError('unavailable', 'the server is stopping'));
-  await drainUntil(clock.monotonic() + Math.min(milliseconds, limits.lastWordsMillisecondsMax));
-  for (const port of ports) port.destroy();
-  await closed;
+  if (workers !== undefined) {
+    // What they forwarded goes on as long as they do.
+    const cancel = clock.after(milliseconds, () =>
+      shutdown.abort(new CairnError('unavailable', 'the server is stopping')),
+    );
+    await workers.drain(milliseconds);
+    cancel();
+  }
+  await tunnels?.close();
+  await drainPorts(ports, shutdown, clock, workers === undefined ? milliseconds : 0);
   await http.settled();
   await composition.close();
 }

@@ -8,7 +8,7 @@ import { CairnError, type ErrorCode, type ErrorSubject, errorCode } from '../bas
 /** Answers questions by their names. `signal` aborts when the other side wants no answer any more. */
 export type Handlers = Readonly<Record<string, (question: never, signal: AbortSignal) => unknown>>;
 
-interface PlainError {
+export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly subject: ErrorSubject | undefined;
@@ -26,7 +26,9 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-type Port = Pick<MessagePort, 'postMessage' | 'on'>;
+interface Port extends Pick<MessagePort, 'postMessage'> {
+  on(event: 'message', listener: (message: Message) => void): unknown;
+}
 
 export class ThreadLink {
   readonly #port: Port;

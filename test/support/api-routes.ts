@@ -30,7 +30,7 @@ export async function serveRoutes(routes: readonly ApiRoute[], clock: Clock = sy
     ...streamMemory({ clock }),
     random: systemRandom,
     logger: { error: (fields) => faults.push(fields), warn: () => {} },
-    metrics: createMetrics({ usage: () => store.usage(), connections: () => 0, ignoredTokens: () => 0 }),
+    metrics: createMetrics({ connections: () => 0 }),
     apiRoutes: routerRows(routes),
     serving: { status: 'serving' },
     nextCallId: () => 'id',

@@ -31,6 +31,8 @@ export interface AccountsParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly passwordCost: PasswordCost;
+  /** Called at once when the first account is known. */
+  readonly onExist?: (() => void) | undefined;
 }
 
 export interface Accounts {
@@ -49,9 +51,14 @@ export interface Accounts {
 }
 
 /** Makes the signing key when there is none. Fails as the metadata does. */
-export async function openAccounts({ kv, clock, random, logger, passwordCost }: AccountsParts): Promise<Accounts> {
+export async function openAccounts(parts: AccountsParts): Promise<Accounts> {
+  const { kv, clock, random, logger, passwordCost } = parts;
   const signed = new SignedTokens({ key: await signingKey(kv, random), clock });
   let exist = false;
+  const note = (found: boolean) => {
+    if (found && !exist) parts.onExist?.();
+    exist ||= found;
+  };
   const onChange = (name: string) => authenticator.forget(name);
   const book = new AccountBook({
     kv,
@@ -59,7 +66,7 @@ export async function openAccounts({ kv, clock, random, logger, passwordCost }: 
     random,
     onChange(name) {
       // Whatever it was, there are some: the last account goes only where no server runs.
-      exist = true;
+      note(true);
       onChange(name);
     },
   });
@@ -68,16 +75,16 @@ export async function openAccounts({ kv, clock, random, logger, passwordCost }: 
   const failures = new FailedLogins(clock);
   const checkPassword = passwordCheck({ book, hasher, failures });
   const authenticator: Authenticator = new Authenticator({ book, logins, signed, checkPassword, clock, random });
-  exist = !(await book.isEmpty());
+  note(!(await book.isEmpty()));
 
   const stopping = new AbortController();
   const following = follow(kv, clock, logger, stopping.signal, {
     beginning(found) {
-      exist ||= found;
+      note(found);
       authenticator.setFollowing(true);
     },
     changed(name) {
-      exist = true;
+      note(true);
       authenticator.forget(name);
     },
     lost: () => authenticator.setFollowing(false),

@@ -6,7 +6,9 @@ import type { BlobStore } from '../../base/blob-store.js';
 import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
 import type { KvStore } from '../../meta/kv.js';
+import type { Caller } from '../auth/credentials.js';
 import type { Gate } from '../auth/gate.js';
+import type { Principal } from '../auth/principal.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
@@ -37,12 +39,22 @@ export interface CallRecord {
   readonly milliseconds: number;
 }
 
+/** Lets a call in before anything of its body is read, or fails. The session is the HTTP/2 session that it came on. */
+export type Admission = (
+  method: string,
+  header: Pick<Headers, 'get'>,
+  caller: Caller,
+  session: object | undefined,
+) => Principal | Promise<Principal>;
+
 export interface RpcParts {
   readonly store: BlobStore;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Asked about every call before its body is read. */
   readonly gate: Gate;
+  /** Asked on the lane in place of gate and tokens, where those are another thread's. */
+  readonly admit?: Admission | undefined;
   /** What AccountService works on; undefined where there are no accounts to be kept. */
   readonly accounts?: Pick<AccountServiceParts, 'accounts' | 'signIn'> | undefined;
   /** What MetaService shows; undefined where there is no metadata. */

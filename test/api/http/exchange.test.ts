@@ -35,7 +35,7 @@ beforeEach(async () => {
     ...streamMemory({ clock: fastClock }),
     random: systemRandom,
     logger: { error: () => {}, warn: () => {} },
-    metrics: createMetrics({ usage: () => store.usage(), connections: () => 0, ignoredTokens: () => 0 }),
+    metrics: createMetrics({ connections: () => 0 }),
     serving: { status: 'serving' },
     nextCallId: () => 'id',
     onCall: (call) => ours.push(call),

@@ -26,7 +26,10 @@ beforeEach(async () => {
   calls = [];
   errors = [];
   let id = 0;
-  const metrics = createMetrics({ usage: () => store.usage(), connections: () => 3, ignoredTokens: () => 2 });
+  const metrics = createMetrics({
+    connections: () => 3,
+    once: { usage: () => store.usage(), ignoredTokens: () => 2 },
+  });
   const face = httpFace({
     store,
     gate: openGate,

@@ -93,15 +93,21 @@ export class Lane {
     });
   }
 
-  /** Answers a request over HTTP/1.1 when it is one for the lane; otherwise leaves it alone and returns false. */
-  takesRequest(request: NodeRequest, response: NodeResponse): boolean {
-    if ('stream' in request || 'stream' in response) return false;
+  /** Whether a request over HTTP/1.1 is one for the lane. */
+  wantsRequest(request: NodeRequest): boolean {
     const method = methods.get(request.url ?? '');
     const protocol = protocolOf(method, request.headers['content-type']);
-    if (method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
+    if ('stream' in request || method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
     if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
-    if (request.headers.expect !== undefined) return false;
-    this.#answer(request.url!, protocol, () => new Http1Exchange(request, response));
+    return request.headers.expect === undefined;
+  }
+
+  /** Answers a request over HTTP/1.1 when it is one for the lane; otherwise leaves it alone and returns false. */
+  takesRequest(request: NodeRequest, response: NodeResponse): boolean {
+    if (!this.wantsRequest(request) || 'stream' in request || 'stream' in response) return false;
+    this.#answer(request.url!, laneProtocol(request.headers['content-type'])!, () => {
+      return new Http1Exchange(request, response);
+    });
     return true;
   }
 
@@ -139,7 +145,9 @@ export class Lane {
     try {
       const caller = { ...exchange.connection, authorization: exchange.headers.authorization };
       const headers = { get: (key: string) => header(exchange, key) };
-      const admitted = admitCall(this.#parts, name, headers, caller, exchange.session);
+      const admitted =
+        this.#parts.admit?.(name, headers, caller, exchange.session) ??
+        admitCall(this.#parts, name, headers, caller, exchange.session);
       if (admitted instanceof Promise) await admitted;
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
