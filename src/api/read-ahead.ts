@@ -5,6 +5,7 @@
 // where the blob's blocks end, so that no block is read twice. No read begins after the signal aborts.
 
 import type { BlobHandle } from '../base/blob-store.js';
+import { BufferPair, blockStart } from '../base/buffer-pair.js';
 import type { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
@@ -18,7 +19,7 @@ export interface ReadAheadParts {
   readonly budget: ByteBudget;
   readonly clock: Clock;
   /** Each piece is done with when the next is asked for: two buffers serve by turns. */
-  readonly recycles?: boolean;
+  readonly recycles?: true;
 }
 
 /** Where in the parts the next piece begins. */
@@ -43,8 +44,7 @@ export class ReadAhead {
   #grantedBytes = 0;
   /** Bytes handed out since the reader last stopped. */
   #movedBytes = 0;
-  /** The buffer of the piece that was handed out, and that of the one being read. */
-  #buffers: [Uint8Array | undefined, Uint8Array | undefined] = [undefined, undefined];
+  readonly #buffers = new BufferPair();
   #cancelWatch: (() => void) | undefined;
 
   /** Starts reading. The handle stays the caller's, who may close it after `settle`. */
@@ -93,7 +93,7 @@ export class ReadAhead {
   #drop(): void {
     this.#dropped = true;
     this.#place = this.#aheadPlace;
-    this.#buffers = [undefined, undefined];
+    this.#buffers.forget();
     const inFlightBytes = Math.min(this.#grantedBytes, this.#readBytes - limits.firstReadBytes);
     this.#parts.budget.give(this.#grantedBytes - inFlightBytes);
     this.#grantedBytes = inFlightBytes;
@@ -116,22 +116,15 @@ export class ReadAhead {
     if (this.#signal.aborted) return undefined;
     const piece = this.#cut();
     if (piece === undefined) return undefined;
-    const reading =
-      piece instanceof Uint8Array ? Promise.resolve(piece) : this.#handle.read(piece, this.#scratchFor(piece));
+    const reading = piece instanceof Uint8Array ? Promise.resolve(piece) : this.#readRange(piece);
     // Its failure is thrown where it is awaited; until then it must not count as unhandled.
     reading.catch(() => {});
     return reading;
   }
 
-  /** Memory for the blocks of a range: the buffer that is done with, when it is large enough. */
-  #scratchFor({ start, end }: ByteRange): Uint8Array | undefined {
-    const length = Math.min(blockEnd(end), this.#handle.digest.size) - blockStart(start);
-    // Small ones are cheap to make, and the last piece may outlive this object.
-    if (this.#parts.recycles !== true || length <= limits.firstReadBytes) return undefined;
-    const [last, done] = this.#buffers;
-    const buffer = done !== undefined && done.length >= length ? done : Buffer.allocUnsafeSlow(length);
-    this.#buffers = [buffer, last];
-    return buffer;
+  #readRange(range: ByteRange): Promise<Uint8Array> {
+    const { recycles } = this.#parts;
+    return this.#handle.read(range, recycles && this.#buffers.scratchFor(range, this.#handle.digest.size));
   }
 
   /** The next piece of the parts. */
@@ -164,12 +157,4 @@ export class ReadAhead {
     this.#grantedBytes += more;
     this.#readBytes = grown;
   }
-}
-
-function blockStart(position: number): number {
-  return position - (position % limits.blockBytes);
-}
-
-function blockEnd(position: number): number {
-  return blockStart(position + limits.blockBytes - 1);
 }

@@ -44,11 +44,18 @@ export interface UploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface FileReadOptions {
+  /** Ends the reading with `canceled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Each piece is done with when the next is asked for. Otherwise they are the caller's. */
+  readonly recycles?: true | undefined;
+}
+
 /** A version of a file, as it was when it was opened: neither new versions nor a deletion change what it reads. */
 export interface OpenFile {
   readonly info: FileInfo;
   /** The bytes of a range that lies inside the file; all without one. `corrupt` when chunks are damaged or gone. */
-  bytes(range?: ByteRange, options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Uint8Array>;
+  bytes(range?: ByteRange, options?: FileReadOptions): AsyncGenerator<Uint8Array>;
 }
 
 export class FileService {
@@ -93,9 +100,9 @@ export class FileService {
     const { store, budget } = this.#parts;
     return {
       info,
-      bytes: (range = { start: 0, end: info.size }, { signal } = {}) => {
+      bytes: (range = { start: 0, end: info.size }, { signal, recycles } = {}) => {
         resolveRange(info.size, range.start, range.end - range.start);
-        return readFile({ store, budget, manifest, range, signal });
+        return readFile({ store, budget, manifest, range, signal, recycles });
       },
     };
   }

@@ -2,6 +2,7 @@
 // piece lies in one chunk. Chunks that are gone, or are not what the manifest says, are `corrupt`: never other bytes.
 
 import type { BlobHandle, BlobStore } from '../base/blob-store.js';
+import { BufferPair } from '../base/buffer-pair.js';
 import type { ByteBudget } from '../base/byte-budget.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -18,9 +19,11 @@ export interface ReadFileParts {
   readonly signal?: AbortSignal | undefined;
   /** What pieces beyond the first size are granted by. */
   readonly budget: ByteBudget;
+  /** Each piece is done with when the next is asked for: two buffers serve by turns. */
+  readonly recycles?: true | undefined;
 }
 
-/** Pieces of 64 KiB at first, and up to 1 MiB as the budget grants it. The arrays are the caller's. `canceled` once the signal is raised. */
+/** Pieces of 64 KiB at first, and up to 1 MiB as the budget grants it. The arrays are the caller's, unless they are recycled. `canceled` once the signal is raised. */
 export function readFile(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
   return readAhead(readPieces(parts));
 }
@@ -60,9 +63,10 @@ class PieceSize {
 }
 
 async function* readChunks(
-  { store, manifest, range, signal }: ReadFileParts,
+  { store, manifest, range, signal, recycles }: ReadFileParts,
   size: PieceSize,
 ): AsyncGenerator<Uint8Array> {
+  const buffers = new BufferPair();
   for await (const chunk of new ManifestReader(store, manifest).chunksIn(range)) {
     const handle = await openChunk(store, chunk);
     try {
@@ -72,7 +76,8 @@ async function* readChunks(
         // Pieces end where the blob's blocks do, so that no block is read twice.
         const aligned = start + size.bytes - ((start + size.bytes) % limits.blockBytes);
         const stop = Math.min(aligned, end);
-        yield await handle.read({ start, end: stop });
+        const piece = { start, end: stop };
+        yield await handle.read(piece, recycles && buffers.scratchFor(piece, chunk.digest.size));
         start = stop;
         size.grow();
       }

@@ -131,7 +131,7 @@ async function* filePieces(
     let first: IteratorResult<Uint8Array>;
     try {
       const file = await files.open(fileId);
-      bytes = file.bytes(undefined, { signal: exchange.signal });
+      bytes = file.bytes(undefined, { signal: exchange.signal, recycles: true });
       first = await bytes.next();
       const { info } = file;
       const head = `Content-Type: application/octet-stream\r\nContent-Length: ${info.size}\r\nX-Code: 0\r\n`;

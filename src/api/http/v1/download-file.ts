@@ -53,7 +53,7 @@ async function sendParts(
   async function* pieces(): AsyncGenerator<Uint8Array> {
     for (const part of parts) {
       if (part instanceof Uint8Array) yield part;
-      else if (part.end > part.start) yield* file.bytes(part, { signal: exchange.signal });
+      else if (part.end > part.start) yield* file.bytes(part, { signal: exchange.signal, recycles: true });
     }
   }
   const sending = pieces();
