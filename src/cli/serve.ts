@@ -3,7 +3,16 @@
 import { isIP } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
-import { parseBytes, parseChunking, parseListenAddress, type ServerConfig, serverConfig } from '../server/config.js';
+import {
+  parseBytes,
+  parseChunking,
+  parseFounders,
+  parseListenAddress,
+  parsePeerAddress,
+  type RaftConfig,
+  type ServerConfig,
+  serverConfig,
+} from '../server/config.js';
 import type { RunningServer } from '../server/server.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { parseCount } from './format.js';
@@ -12,7 +21,8 @@ type Settings = { -readonly [Name in keyof ServerConfig]?: ServerConfig[Name] };
 
 /** What commander makes of the command line: settings by the flags' names. */
 interface ServeFlags
-  extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds' | 'indexMemoryBytes' | 'tls'> {
+  extends Omit<Settings, 'corsOrigins' | 'allowedHosts' | 'drainMilliseconds' | 'indexMemoryBytes' | 'tls' | 'raft'>,
+    RaftFlags {
   allowRegistration?: NonNullable<ServerConfig['registrationRole']>;
   tlsCert?: string;
   tlsKey?: string;
@@ -21,6 +31,16 @@ interface ServeFlags
   allowHost?: readonly string[];
   drainSeconds?: number;
   indexMemory?: number;
+}
+
+interface RaftFlags {
+  peerListen?: RaftConfig['listen'];
+  peerAdvertise?: string;
+  peers?: RaftConfig['founders'];
+  join?: readonly string[];
+  peerTlsCert?: string;
+  peerTlsKey?: string;
+  peerTlsCa?: string;
 }
 
 export function addServeCommand(program: Command): void {
@@ -55,7 +75,22 @@ export function addServeCommand(program: Command): void {
   );
   option('--advertise <ip:port>', 'where clients are sent for blobs (default: where they came in)', parseEndpoint);
   command.option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`);
-  choice('--meta <engine>', `where the metadata lives (default: ${defaults.meta})`, ['level', 'etcd']);
+  choice('--meta <engine>', `where the metadata lives (default: ${defaults.meta})`, ['level', 'raft', 'etcd']);
+  choice('--role <role>', `what this node does in its cluster (default: ${defaults.role})`, ['master', 'both']);
+  option(
+    '--peer-listen <address>',
+    'where the other nodes of a raft group come in (default: 127.0.0.1:9100)',
+    parsePeerAddress,
+  );
+  command.option(
+    '--peer-advertise <address>',
+    'where they reach this node (default: as in --peers, or where it listens)',
+  );
+  option('--peers <list>', 'NAME=HOST:PORT,… of all who found a raft group, this node included', parseFounders);
+  repeated('--join <address>', 'join the raft group of the node at this address; repeatable', addressText);
+  command.option('--peer-tls-cert <file>', "this node's certificate for other nodes, with OU=node, in PEM");
+  command.option('--peer-tls-key <file>', 'its private key');
+  command.option('--peer-tls-ca <file>', "the authority of all nodes' certificates");
   repeated('--etcd <url>', `a member of the etcd cluster; repeatable (default: ${defaults.etcd[0]})`, (text) => text);
   command.option('--etcd-prefix <text>', `what keys in etcd begin with (default: ${defaults.etcdPrefix})`);
   repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);
@@ -94,14 +129,23 @@ async function serve(flags: ServeFlags): Promise<void> {
     tlsCert,
     tlsKey,
     tlsClientCa,
+    peerListen,
+    peerAdvertise,
+    peers,
+    join,
+    peerTlsCert,
+    peerTlsKey,
+    peerTlsCa,
     ...settings
   } = flags;
+  const raft = raftConfig({ peerListen, peerAdvertise, peers, join, peerTlsCert, peerTlsKey, peerTlsCa });
   if ((tlsCert === undefined) !== (tlsKey === undefined) || (tlsClientCa !== undefined && tlsCert === undefined)) {
     process.stderr.write('cairn: TLS needs both --tls-cert and --tls-key\n');
     process.exit(exitCodes.usage);
   }
   const config = serverConfig({
     ...settings,
+    raft,
     ...(allowRegistration && { registrationRole: allowRegistration }),
     ...(tlsCert && tlsKey && { tls: { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa } }),
     ...(corsOrigin && { corsOrigins: corsOrigin }),
@@ -110,7 +154,11 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(drainSeconds !== undefined && { drainMilliseconds: drainSeconds * 1000 }),
   });
   const signal = stopSignal();
-  let server: RunningServer;
+  let server: RunningServer | undefined;
+  // A node that waits for the others of its group has answered nobody yet.
+  void signal.then(() => {
+    if (server === undefined) process.exit(exitCodes.ok);
+  });
   try {
     // Loaded here, so that the other commands do not wait for a server they do not start.
     const { startServer } = await import('../server/server.js');
@@ -136,6 +184,30 @@ async function serve(flags: ServeFlags): Promise<void> {
     process.stderr.write(`cairn: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(exitCodes.failed);
   }
+}
+
+/** The defaults where a flag is not given. */
+function raftConfig(flags: { readonly [Name in keyof RaftFlags]: RaftFlags[Name] | undefined }): RaftConfig {
+  const { raft } = serverConfig();
+  const { peerTlsCert: cert, peerTlsKey: key, peerTlsCa: ca } = flags;
+  const given = [cert, key, ca].filter((file) => file !== undefined).length;
+  if (given === 1 || given === 2) {
+    process.stderr.write('cairn: TLS between nodes needs --peer-tls-cert, --peer-tls-key and --peer-tls-ca\n');
+    process.exit(exitCodes.usage);
+  }
+  return {
+    listen: flags.peerListen ?? raft.listen,
+    founders: flags.peers ?? raft.founders,
+    join: flags.join ?? raft.join,
+    advertise: flags.peerAdvertise,
+    tls: cert && key && ca ? { cert, key, ca } : undefined,
+  };
+}
+
+/** Checked here, and kept as it is. */
+function addressText(text: string): string {
+  parsePeerAddress(text);
+  return text;
 }
 
 /** Resolves with the first signal; the second ends the process at once. */

@@ -10,18 +10,19 @@ import type {
   Cluster,
   ClusterInfo,
   NodeInfo,
+  NodeRole,
   RebalanceInfo,
   RebalanceStrategy,
   RecoveryPriority,
   RecoveryTask,
 } from './cluster.js';
-import { nodeRoles } from './cluster.js';
 import type { Maintenance } from './maintenance.js';
 import { Recovery } from './recovery.js';
 
 export interface SingleNodeParts {
   readonly clusterId: string;
   readonly nodeId: string;
+  readonly roles: readonly NodeRole[];
   readonly store: BlobStore;
   readonly maintenance: Maintenance;
   readonly clock: Clock;
@@ -65,7 +66,7 @@ export class SingleNode implements Cluster {
     return {
       nodeId,
       address: address(),
-      roles: nodeRoles,
+      roles: this.#parts.roles,
       state: maintenance.active ? 'maintenance' : 'online',
       capacityBytes: bytes + availableBytes,
       usedBytes: bytes,

@@ -12,7 +12,7 @@ import type { Random } from '../base/random.js';
 import type { StagingArea } from '../base/staging.js';
 import { MemoryStaging } from '../cas/memory-staging.js';
 import { StagingFiles } from '../cas/staging-files.js';
-import type { Cluster } from '../cluster/cluster.js';
+import { type Cluster, nodeRoles } from '../cluster/cluster.js';
 import { ensureClusterId } from '../cluster/cluster-id.js';
 import { Maintenance } from '../cluster/maintenance.js';
 import { MaintenanceStore } from '../cluster/maintenance-store.js';
@@ -26,7 +26,7 @@ import type { createLogger } from './logger.js';
 import { version } from './version.js';
 
 export interface FilesParts {
-  readonly config: Pick<ServerConfig, 'data' | 'store' | 'chunking' | 'nodeId'>;
+  readonly config: Pick<ServerConfig, 'data' | 'store' | 'chunking' | 'nodeId' | 'role'>;
   readonly logger: ReturnType<typeof createLogger>;
   readonly store: BlobStore;
   readonly kv: KvStore;
@@ -57,6 +57,7 @@ export async function composeFiles(parts: FilesParts): Promise<FilesComposition>
   const cluster = new SingleNode({
     clusterId: await ensureClusterId(kv, random),
     nodeId,
+    roles: config.role === 'master' ? ['master'] : nodeRoles,
     store,
     maintenance,
     clock,

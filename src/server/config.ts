@@ -28,14 +28,43 @@ export interface TlsFiles {
   readonly clientCa: string | undefined;
 }
 
+/** How a node meets the others that keep the metadata with it. */
+export interface RaftConfig {
+  /** Where other nodes come in. */
+  readonly listen: PeerAddress;
+  /** Who founds a group together, by their node ids, this node included; empty: this node alone. Of no meaning later. */
+  readonly founders: readonly { readonly name: string; readonly address: string }[];
+  /** Members of a group to join instead of founding one. */
+  readonly join: readonly string[];
+  /** What others reach this node at: the address among the founders, or where it listens, when undefined. */
+  readonly advertise: string | undefined;
+  /** Mutual TLS between nodes; undefined: in plain text. */
+  readonly tls: PeerTlsFiles | undefined;
+}
+
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Paths of files in PEM: this node's certificate and key, and the authority of all nodes' certificates. */
+export interface PeerTlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   /** Directory of the store and its metadata; made when it is missing. */
   readonly data: string;
   /** What this node is called among the nodes of its cluster. */
   readonly nodeId: string;
-  /** Where the metadata lives: in `data`, or in the etcd cluster whose members are at `etcd`. */
-  readonly meta: 'level' | 'etcd';
+  /** What this node does in its cluster: metadata and the faces; blobs, too. */
+  readonly role: 'master' | 'both';
+  /** Where the metadata lives: in `data`; with a group of nodes (`raft`); in the etcd cluster whose members are at `etcd`. */
+  readonly meta: 'level' | 'raft' | 'etcd';
+  readonly raft: RaftConfig;
   readonly etcd: readonly string[];
   /** What the keys of this cluster begin with in etcd. */
   readonly etcdPrefix: string;
@@ -82,6 +111,14 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     listen: [{ face: 'all', host: '127.0.0.1', port: 9000 }],
     data: './cairn-data',
     nodeId: 'node-1',
+    role: 'both',
+    raft: {
+      listen: { host: '127.0.0.1', port: 9100 },
+      founders: [],
+      join: [],
+      advertise: undefined,
+      tls: undefined,
+    },
     meta: 'level',
     etcd: ['http://127.0.0.1:2379'],
     etcdPrefix: 'cairn/',
@@ -159,3 +196,25 @@ export function parseBytes(text: string): number {
 }
 
 const unitBytes = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Reads `HOST:PORT`, with IPv6 as `[::1]:9100`. `invalid_argument` for anything else. */
+export function parsePeerAddress(text: string): PeerAddress {
+  const { face, host, port } = parseListenAddress(text);
+  if (face !== 'all') throw new CairnError('invalid_argument', `${JSON.stringify(text)} is no HOST:PORT`);
+  return { host, port };
+}
+
+/** Reads `NAME=HOST:PORT,…`. `invalid_argument` for anything else. */
+export function parseFounders(text: string): RaftConfig['founders'] {
+  const founders = text.split(',').map((one) => {
+    const [name = '', address = ''] = one.split('=');
+    parsePeerAddress(address);
+    if (!/^[\w.-]+$/.test(name))
+      throw new CairnError('invalid_argument', `${JSON.stringify(name)} is no name of a node`);
+    return { name, address };
+  });
+  if (new Set(founders.map(({ name }) => name)).size < founders.length) {
+    throw new CairnError('invalid_argument', 'a node is among the peers twice');
+  }
+  return founders;
+}

@@ -1,7 +1,9 @@
 // Opens the metadata with the engine that the configuration names.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
+import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { compactRegularly } from '../meta/compact-regularly.js';
 import { EtcdKv } from '../meta/etcd-kv.js';
@@ -11,15 +13,21 @@ import { LevelKv } from '../meta/level-kv.js';
 import { MemoryRowDb } from '../meta/memory-row-db.js';
 import type { ServerConfig } from './config.js';
 import type { createLogger } from './logger.js';
+import type { Members } from './member-link.js';
+import { type RaftThread, startRaftThread } from './raft-thread.js';
+
+type Logger = ReturnType<typeof createLogger>;
 
 export interface MetadataParts {
-  readonly config: Pick<ServerConfig, 'data' | 'store' | 'nodeId' | 'meta' | 'etcd' | 'etcdPrefix'>;
-  readonly logger: ReturnType<typeof createLogger>;
+  readonly config: Pick<ServerConfig, 'data' | 'store' | 'nodeId' | 'meta' | 'raft' | 'etcd' | 'etcdPrefix'>;
+  readonly logger: Logger;
   readonly clock: Clock;
 }
 
 export interface OpenedMetadata {
   readonly kv: KvStore;
+  /** Of a Raft group; undefined for engines that have none. */
+  readonly members: Members | undefined;
   close(): Promise<void>;
 }
 
@@ -28,14 +36,15 @@ export async function openMetadata({ config, logger, clock }: MetadataParts): Pr
   if (config.meta === 'etcd') {
     // Its history is compacted as its operators say: others may use it.
     const kv = new EtcdKv({ endpoints: config.etcd, prefix: config.etcdPrefix, clock });
-    return { kv, close: () => kv.close() };
+    return { kv, members: undefined, close: () => kv.close() };
   }
-  const kv = await openLocal(config);
+  const { kv, members } = config.meta === 'raft' ? await openGroup(config, logger) : await openLocal(config);
   const stopCompacting = compactRegularly(kv, clock, limits.kvHistoryMilliseconds, (error) =>
     logger.warn({ err: error }, 'the history of the metadata was not compacted'),
   );
   return {
     kv,
+    members,
     async close() {
       stopCompacting();
       await kv.close();
@@ -44,7 +53,36 @@ export async function openMetadata({ config, logger, clock }: MetadataParts): Pr
 }
 
 /** Metadata beside a store that was handed in is kept in memory alone. */
-async function openLocal({ data, store, nodeId }: MetadataParts['config']): Promise<LevelKv> {
-  if (store !== undefined) return new LevelKv(await KvState.open(new MemoryRowDb()), nodeId);
-  return LevelKv.open({ directory: join(data, 'meta'), nodeId });
+async function openLocal({ data, store, nodeId }: MetadataParts['config']): Promise<Omit<OpenedMetadata, 'close'>> {
+  const kv =
+    store === undefined
+      ? await LevelKv.open({ directory: join(data, 'meta'), nodeId })
+      : new LevelKv(await KvState.open(new MemoryRowDb()), nodeId);
+  return { kv, members: undefined };
+}
+
+function openGroup({ data, nodeId, raft }: MetadataParts['config'], logger: Logger): Promise<RaftThread> {
+  const { listen, founders, join: addresses, tls } = raft;
+  const self = founders.find(({ name }) => name === nodeId);
+  if (founders.length > 0 && self === undefined) {
+    throw new CairnError('invalid_argument', `the node ${nodeId} is not among its peers`);
+  }
+  const advertise = raft.advertise ?? self?.address;
+  const options = {
+    name: nodeId,
+    listen,
+    advertise,
+    founders: founders.length > 0 ? founders : [{ name: nodeId, address: advertise ?? '' }],
+    join: addresses,
+    tls: tls && { cert: readPem(tls.cert), key: readPem(tls.key), ca: readPem(tls.ca) },
+  };
+  return startRaftThread({ directory: join(data, 'raft'), options }, logger);
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new CairnError('invalid_argument', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }

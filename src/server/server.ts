@@ -44,6 +44,7 @@ interface Stopping {
  * `insecure`, `unavailable` for one that cannot be had; and whatever opening the store fails with.
  */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
+  refuseExposedPeers(config);
   const clock = systemClock;
   const logger = createLogger(config.logLevel);
   const ports: Port[] = [];
@@ -107,6 +108,17 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       return closing;
     },
   };
+}
+
+/** Nodes that do not prove who they are must not be reached by others. */
+function refuseExposedPeers({ meta, raft, insecure }: ServerConfig): void {
+  if (meta === 'raft' && raft.tls === undefined && !insecure && !isLoopback(raft.listen.host)) {
+    throw new CairnError(
+      'failed_precondition',
+      `${raft.listen.host} can be reached from other machines, and nodes would not know each other: ` +
+        'give --peer-tls-cert, --peer-tls-key and --peer-tls-ca, or say --insecure to believe everybody',
+    );
+  }
 }
 
 /** Without accounts, who can reach the server can read and delete: that must be asked for. */
