@@ -11,7 +11,7 @@ import type { SnapshotFile } from './snapshot-file.js';
 
 export async function fetchSnapshot(
   client: PeerClient,
-  { groupId, index }: { readonly groupId: string; readonly index: number },
+  { index, ...asker }: { readonly groupId: string; readonly from: bigint; readonly index: number },
   { fs, directory }: { readonly fs: FileSystem; readonly directory: string },
   signal: AbortSignal,
 ): Promise<SnapshotFile> {
@@ -23,7 +23,7 @@ export async function fetchSnapshot(
   let expectedBytes = 0;
   let bytes = 0;
   try {
-    for await (const part of client.fetchSnapshot({ groupId, index: BigInt(index) }, { signal })) {
+    for await (const part of client.fetchSnapshot({ ...asker, index: BigInt(index) }, { signal })) {
       if (hash.length === 0) {
         hash = Uint8Array.from(part.hash);
         expectedBytes = Number(part.bytes);

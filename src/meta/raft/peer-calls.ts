@@ -129,7 +129,6 @@ function wasNeverSent(error: unknown): boolean {
 const codes: Partial<Record<Code, ErrorCode>> = {
   [Code.InvalidArgument]: 'invalid_argument',
   [Code.FailedPrecondition]: 'failed_precondition',
-  [Code.PermissionDenied]: 'permission_denied',
   [Code.NotFound]: 'not_found',
   [Code.DeadlineExceeded]: 'timeout',
 };

@@ -56,14 +56,18 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
     return host.group;
   };
 
+  /** The node that asks, which must be one of the group. A node that is to join knows nobody yet. */
+  const checkMember = ({ groupId, from }: { readonly groupId: string; readonly from: bigint }): NodeId => {
+    const { members } = checkGroup(groupId);
+    const id = safeNumber(from);
+    if (members.length === 0 || members.some((member) => member.id === id)) return id;
+    throw refused('permission_denied', `${from} is no member of this group`);
+  };
+
   const greet = (hail: Hail | undefined): NodeId => {
     if (hail === undefined) throw refused('invalid_argument', 'a stream begins with a hail');
-    const { members } = checkGroup(hail.groupId);
-    const from = safeNumber(hail.from);
+    const from = checkMember(hail);
     if (safeNumber(hail.to) !== host.self.id) throw refused('failed_precondition', 'that node does not live here');
-    // A node that is to join knows nobody yet.
-    const isKnown = members.length === 0 || members.some(({ id }) => id === from);
-    if (!isKnown) throw refused('permission_denied', `${from} is no member of this group`);
     const speaker = speakers.get(from);
     if (speaker !== undefined && speaker.incarnation !== hail.incarnation) {
       throw refused('permission_denied', `another process speaks for ${from}: an id belongs to one`);
@@ -94,9 +98,15 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
 
     async exchange(requests: AsyncIterable<ExchangeRequest>) {
       let from: NodeId | undefined;
+      let greeted: Hail | undefined;
       try {
         for await (const { hail, messages } of requests) {
-          from ??= greet(hail);
+          if (from === undefined || greeted === undefined) {
+            from = greet(hail);
+            greeted = hail!;
+          }
+          // It may have been let go meanwhile.
+          checkMember(greeted);
           for (const wire of messages) {
             const message = messageOf(wire);
             // A kind that this release does not know is lost, as any message may be.
@@ -109,8 +119,8 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
       return {};
     },
 
-    async *fetchSnapshot({ groupId, index, offset }) {
-      checkGroup(groupId);
+    async *fetchSnapshot({ groupId, from, index, offset }) {
+      checkMember({ groupId, from });
       const { snapshot, file } = await host.shelf.openSnapshot(safeNumber(index)).catch(throwConnect);
       try {
         let position = safeNumber(offset);
@@ -125,16 +135,16 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
       }
     },
 
-    async propose({ groupId, command }) {
-      checkGroup(groupId);
+    async propose({ groupId, from, command }) {
+      checkMember({ groupId, from });
       // What went wrong is an answer, so that it can be told from a connection that broke.
       const failed = (error: unknown) =>
         error instanceof CairnError ? error : new CairnError('internal', 'the leader failed', { cause: error });
       return { result: outcomeMessage(await host.proposeHere(command).catch(failed)) };
     },
 
-    async progress({ groupId }) {
-      checkGroup(groupId);
+    async progress({ groupId, from }) {
+      checkMember({ groupId, from });
       try {
         const members = host.progressHere().map(({ id, nextIndex, matchIndex }) => ({
           id: BigInt(id),

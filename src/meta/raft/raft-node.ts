@@ -220,6 +220,11 @@ export class RaftNode implements PeerHost {
     clock.after(limits.raftTickMilliseconds, tick);
   }
 
+  /** Who asks, in calls to other members. */
+  #asker(): { readonly groupId: string; readonly from: bigint } {
+    return { groupId: this.group!.groupId, from: BigInt(this.self.id) };
+  }
+
   #addressOf(id: NodeId): string | undefined {
     return (this.group?.members.find((member) => member.id === id) ?? this.#acquaintances.get(id))?.address;
   }
@@ -228,9 +233,8 @@ export class RaftNode implements PeerHost {
     const address = this.#addressOf(from);
     if (address === undefined) throw new CairnError('unavailable', `nobody knows where ${from} is`);
     const { fs } = this.#parts;
-    const { groupId } = this.group!;
     const target = { fs, directory: this.shelf.directory };
-    return fetchSnapshot(this.#links.clientAt(address), { groupId, index }, target, this.#closing.signal);
+    return fetchSnapshot(this.#links.clientAt(address), { ...this.#asker(), index }, target, this.#closing.signal);
   }
 
   /** Asks to be taken in, until the group has done so. Who is there is learned on the way. */
@@ -294,7 +298,7 @@ export class RaftNode implements PeerHost {
     return this.#atLeader(
       () => this.proposeHere(command),
       (client, options) =>
-        client.propose({ groupId: this.group!.groupId, command }, options).then(({ result }) => outcomeOf(result)),
+        client.propose({ ...this.#asker(), command }, options).then(({ result }) => outcomeOf(result)),
       (outcome) => outcome instanceof CairnError && outcome.code === 'unavailable',
     );
   }
@@ -356,7 +360,7 @@ export class RaftNode implements PeerHost {
     const address = this.#addressOf(leader);
     if (address === undefined) return [];
     const options = { timeoutMs: limits.raftHelloMillisecondsMax };
-    const { members } = await this.#links.clientAt(address).progress({ groupId: this.group!.groupId }, options);
+    const { members } = await this.#links.clientAt(address).progress(this.#asker(), options);
     return members.map(({ id, nextIndex, matchIndex }) => ({
       id: safeNumber(id),
       nextIndex: safeNumber(nextIndex),
