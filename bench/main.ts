@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
+import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
 import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
@@ -30,6 +31,8 @@ async function compared(opening: Promise<Scenario>): Promise<string> {
   }
 }
 
+const few = { blobs: 20_000, messages: 4, blobsBeforeKill: 1000 };
+const tenMillion = { blobs: 10_000_000, messages: 512, blobsBeforeKill: 100_000 };
 const thousand = { clients: 1000, blobMebibytes: 64, seconds: 10 };
 
 /** Each makes a section of the report in a directory of its own. */
@@ -38,6 +41,7 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   downloads: (directory) => compared(downloads(directory, quick ? 4 : 256)),
   uploads: (directory) => compared(uploads(directory, quick ? 4 : 256)),
   negotiate: (directory) => compared(negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32)),
+  'many-blobs': (directory) => manyBlobs(directory, quick ? few : tenMillion),
   'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),
   'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
   files: (directory) => fileEdits(directory, quick ? 8 : 256),

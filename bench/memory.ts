@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +13,7 @@ import { digestBlob } from '../src/blake3/hasher.js';
 import { encodeDigest } from '../src/client/wire.js';
 import { DownloadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
-import { type ServerProcess, spawnCairn } from './processes.js';
+import { processorSeconds, residentMib, spawnCairn } from './processes.js';
 
 const mib = 1024 * 1024;
 const transport = '/zako.v1.transport.Transport';
@@ -114,14 +113,4 @@ async function startLoad(args: readonly string[], question: Uint8Array): Promise
   ended.catch(() => {});
   await Promise.race([ready, ended]);
   return child;
-}
-
-async function residentMib({ pid }: ServerProcess): Promise<number> {
-  return Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-}
-
-/** User and system time, from the 14th and 15th field of proc(5)'s `stat`, in ticks of 10 ms. */
-async function processorSeconds({ pid }: ServerProcess): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
