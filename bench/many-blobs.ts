@@ -115,9 +115,11 @@ async function fill(data: string, blobs: number): Promise<{ present: BlobHash[];
   const position = (await index.position())!;
   for (const [entry] of [await index.list(undefined, 1)]) table.set(entry!.hash, entry!.row);
   for (let done = 0; done < blobs; done += rowsPerBatch) {
-    const bytes = new Uint8Array(randomBytes(32 * rowsPerBatch));
+    const bytes = randomBytes(32 * rowsPerBatch);
     const changes = Array.from({ length: Math.min(rowsPerBatch, blobs - done) }, (_, i) => {
-      const hash = toHash(bytes.subarray(32 * i, 32 * (i + 1)));
+      // In ascending order, which LevelDB takes many times faster. Table and filter look at the last bytes.
+      bytes.writeUInt32BE(Math.floor(((done + i) / blobs) * 2 ** 32), 32 * i);
+      const hash = toHash(new Uint8Array(bytes.buffer, bytes.byteOffset + 32 * i, 32));
       return { hash, row: { size: blobBytes, segment: 1, offset: 8 * (done + i), large: false } };
     });
     for (const { hash, row } of changes) table.set(hash, row);

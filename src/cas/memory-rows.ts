@@ -88,8 +88,9 @@ export class MemoryRows {
   /** Keeps a row that the index has in the place of another one, as long as there is one that may go. */
   keep(hash: BlobHash, row: BlobRow, mayGo: (hash: BlobHash) => boolean): void {
     const shard = this.table.shardOf(hash);
-    const hasRoom = this.table.countIn(shard) < this.#rowsMaxIn(shard) || this.table.dropOne(shard, mayGo);
-    if (hasRoom && this.#rowsMaxIn(shard) > 0) this.table.set(hash, row);
+    const rowsMax = this.#rowsMaxIn(shard);
+    if (rowsMax === 0) return;
+    if (this.table.countIn(shard) < rowsMax || this.table.dropOne(shard, mayGo)) this.table.set(hash, row);
   }
 
   /** Whether a filter should be filled: the first, or one without the hashes that are gone. */
