@@ -1,12 +1,11 @@
 // BLAKE3 for everybody else: native when it loads, WebAssembly otherwise.
 
 import { type BlobHash, type Digest, toDigest } from '../base/digest.js';
-import type { Hasher } from './hash-engine.js';
+import type { HashEngine, Hasher } from './hash-engine.js';
 import { nativeEngine } from './native-engine.js';
-import { wasmEngine } from './wasm-engine.js';
 
 /** The engine behind `createHasher` and `digestBlob`, to be named in logs and benches. */
-export const hashEngine = nativeEngine ?? wasmEngine;
+export const hashEngine: HashEngine = nativeEngine ?? (await import('./wasm-engine.js')).wasmEngine;
 
 export function hashBytes(bytes: Uint8Array): BlobHash {
   return hashEngine.hash(bytes);
