@@ -30,9 +30,12 @@ export class FrameWriter {
   /** Where the next byte goes. */
   at = frameHeaderBytes;
 
-  /** Room for a message of so many bytes. */
-  constructor(bytesMax: number) {
-    this.frame = new Uint8Array(frameHeaderBytes + bytesMax);
+  /** Room for a message of so many bytes, in memory that was a frame's before when there is enough of it. */
+  constructor(bytesMax: number, spare?: ArrayBuffer) {
+    const length = frameHeaderBytes + bytesMax;
+    this.frame = spare !== undefined && spare.byteLength >= length ? new Uint8Array(spare) : new Uint8Array(length);
+    // Not compressed.
+    this.frame[0] = 0;
   }
 
   /** The frame, up to the last byte written. */

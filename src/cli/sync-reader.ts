@@ -10,7 +10,7 @@ import { limits } from '../base/limits.js';
 import { ignoreAbandonedAnswers } from './abandoned-answers.js';
 import { unreadable } from './file-chunks.js';
 import type { FileStats } from './file-stats.js';
-import { fileMarks, type ReadAnswer, type ReadTask } from './sync-worker.js';
+import { fileMarks, type ReadAnswer, type ReadTask } from './read-answer.js';
 
 export interface FileToRead {
   /** As it is named to people. */
@@ -45,6 +45,8 @@ export class SyncReader {
   /** One core is left to this thread, and to the server where that runs beside it. */
   readonly #threads = Math.max(1, Math.min(availableParallelism() - 1, limits.hashThreadsCountMax));
   #bundleCount: number = limits.syncTaskFilesCountMax;
+  /** Memory of frames that have been sent. New memory for each would have the collector run again and again. */
+  readonly #spares: ArrayBuffer[] = [];
 
   /** Takes runs of files and answers other runs of them. `canceled` when the signal is raised. */
   async *read<File extends FileToRead>(
@@ -77,6 +79,12 @@ export class SyncReader {
     }
   }
 
+  /** Takes back a run's frame, of which nobody needs the bytes any more. */
+  recycle(frame: Uint8Array): void {
+    if (this.#spares.length < this.#threads * limits.hashTasksAheadCountMax)
+      this.#spares.push(frame.buffer as ArrayBuffer);
+  }
+
   /** Ends the threads, also amid their work. */
   async close(): Promise<void> {
     await (await this.#pool)?.destroy();
@@ -86,7 +94,9 @@ export class SyncReader {
     this.#pool ??= this.#startPool();
     const paths = bundle.map(({ absolute }) => absolute).join('\0');
     const pool = await this.#pool;
-    const answer = await pool.run({ paths }, { signal }).catch((error: unknown) => {
+    const spare = this.#spares.pop();
+    const transferList = spare === undefined ? [] : [spare];
+    const answer = await pool.run({ paths, spare }, { signal, transferList }).catch((error: unknown) => {
       throw signal.aborted ? new CairnError('canceled', 'canceled') : error;
     });
     const { count, frame } = answer;

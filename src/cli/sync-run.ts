@@ -238,6 +238,7 @@ class SyncRun {
       onMissing: (digest) => this.#missing.add(digestKey(digest)),
       onOutcome: ({ slot, digest }, outcome) => this.#settle(slot, digest, outcome),
       onPackOutcome: ({ slots, pack }, index, outcome) => this.#settle(slots[index], pack.digests[index]!, outcome),
+      onPackEnd: ({ pack }) => this.parts.reader.recycle(pack.frame),
       onSent: advance,
     });
     this.#blobsUploaded += uploadedCount;

@@ -10,39 +10,18 @@ import { digestBlob } from '../blake3/hasher.js';
 import { BlobPacker } from '../client/blob-pack.js';
 import { type FileStats, fileStats, lookAt, sameStats } from './file-stats.js';
 import { hashFile } from './hash-worker.js';
-
-export interface ReadTask {
-  /** With a NUL between two: one string crosses faster than many. */
-  readonly paths: string;
-}
-
-/** One value for each file, in order: an object for each would take longer to cross than the file to hash. */
-export interface ReadAnswer {
-  /** How many of the task's files were read, the first one at least. */
-  readonly count: number;
-  /** Why files could not be read, by index. */
-  readonly failures: ReadonlyMap<number, string>;
-  readonly hashes: Uint8Array<ArrayBuffer>;
-  /** Sizes, times, inodes and devices, a column of `count` numbers each. */
-  readonly numbers: Float64Array<ArrayBuffer>;
-  /** Sums of `fileMarks`. */
-  readonly marks: Uint8Array<ArrayBuffer>;
-  /** The frame of a pack: the files that are packed, in order. */
-  readonly frame: Uint8Array;
-}
-
-export const fileMarks = { executable: 1, readonly: 2, packed: 4 } as const;
+import { fileMarks, type ReadAnswer, type ReadTask } from './read-answer.js';
 
 const smallBytesMax = limits.hashTaskFileBytesMax;
 const shared = new Uint8Array(smallBytesMax + 1);
 /** A link that took the file's place is not followed, a pipe not waited for. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export async function readFiles({ paths: joined }: ReadTask): Promise<ReadAnswer> {
+export async function readFiles({ paths: joined, spare }: ReadTask): Promise<ReadAnswer> {
   const paths = joined.split('\0');
   const failures = new Map<number, string>();
   const files: (ReadFile | undefined)[] = [];
-  const packer = new BlobPacker(paths.length, limits.batchWriteBytesMax);
+  const packer = new BlobPacker(limits.syncTaskFilesCountMax, limits.batchWriteBytesMax, spare);
   for (const [i, path] of paths.entries()) {
     try {
       const file = await readUnchanged(path, packer, i === 0);

@@ -18,9 +18,9 @@ const headBytesMax = 24 + hashLength;
 export class BlobPacker {
   readonly #writer: FrameWriter;
 
-  /** For so many blobs of so many bytes together. */
-  constructor(count: number, bytes: number) {
-    this.#writer = new FrameWriter(count * headBytesMax + bytes + 1);
+  /** For so many blobs of so many bytes together; `spare` is memory that was such a packer's before. */
+  constructor(count: number, bytes: number, spare?: ArrayBuffer) {
+    this.#writer = new FrameWriter(count * headBytesMax + bytes + 1, spare);
   }
 
   /** The place of a blob's bytes and one more, by which a longer blob shows itself; undefined when the frame is full. */

@@ -35,6 +35,8 @@ export interface PutManyOptions<Item extends PutItem, Pack extends PutPack = nev
   readonly onOutcome?: ((item: Item, outcome: PutOutcome) => void) | undefined;
   /** The same for every blob of a pack, by its index. */
   readonly onPackOutcome?: ((pack: Pack, index: number, outcome: PutOutcome) => void) | undefined;
+  /** Told once for every pack, when its bytes are not needed any more. */
+  readonly onPackEnd?: ((pack: Pack) => void) | undefined;
   /** Told once for every different blob that the server lacks. */
   readonly onMissing?: ((digest: Digest) => void) | undefined;
 }
@@ -164,9 +166,9 @@ class Put<Item extends PutItem, Pack extends PutPack> {
       if (missing.size > 0 && missing.delete(digestKey(digest))) indexes.push(index);
       else this.#settlePacked(pack, index, present);
     }
-    if (indexes.length > 0) {
-      await this.#transfer(() => this.#sendPack(pack, selectBlobs(pack.pack, indexes), indexes));
-    }
+    const selected = indexes.length > 0 ? selectBlobs(pack.pack, indexes) : undefined;
+    if (selected !== undefined) await this.#transfer(() => this.#sendPack(pack, selected, indexes));
+    else this.options.onPackEnd?.(pack);
   }
 
   async #sendPack(pack: Pack, selected: BlobPack, indexes: readonly number[]): Promise<void> {
@@ -181,6 +183,7 @@ class Put<Item extends PutItem, Pack extends PutPack> {
         this.#settlePacked(pack, index, outcome ? present : uploaded);
       }
     }
+    this.options.onPackEnd?.(pack);
   }
 
   #transfer(work: () => Promise<void>): Promise<void> {

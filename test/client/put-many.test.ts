@@ -134,6 +134,7 @@ describe('putMany', () => {
     const whole = packBlobs(items(50, 500, 3));
     const told: string[][] = [[], []];
     const missing: Digest[] = [];
+    const ended: number[] = [];
     const packs = [packBlobs(blobs), whole].map((pack, number) => ({ pack, number }));
     const summary = await putMany<never, (typeof packs)[number]>(calls, packs, {
       onPackOutcome: ({ number }, index, { status }) => {
@@ -141,9 +142,11 @@ describe('putMany', () => {
         told[number]![index] = status;
       },
       onMissing: (digest) => missing.push(digest),
+      onPackEnd: ({ number }) => ended.push(number),
     });
     expect(summary).toMatchObject({ uploadedCount: 298 + 50, presentCount: 3, failedCount: 1 });
     expect(missing).toHaveLength(299 + 50);
+    expect(ended.sort()).toEqual([0, 1]);
     const wanted: string[] = blobs.map((blob, i) => (i >= 300 || blob === known ? 'present' : 'uploaded'));
     wanted[9] = 'failed';
     expect(told).toEqual([wanted, whole.digests.map(() => 'uploaded')]);
