@@ -25,6 +25,6 @@ export function runAccountCommand(
     }
     // Loaded here: it brings the server along.
     const { withOfflineAccounts } = await import('../server/offline-accounts.js');
-    await withOfflineAccounts(data, (admin) => work(admin, context));
+    await withOfflineAccounts({ data, make: command.name() === 'add' }, (admin) => work(admin, context));
   });
 }

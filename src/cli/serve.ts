@@ -169,7 +169,8 @@ async function serve(flags: ServeFlags): Promise<void> {
     // No server was there to be reached: that is this command's own failure.
     process.exit(error.code === 'unavailable' ? exitCodes.failed : exitCodeFor(error));
   }
-  process.on('SIGHUP', () => void server.reloadCertificates());
+  // Without certificates it means what it always means: the terminal is gone.
+  if (config.tls !== undefined) process.on('SIGHUP', () => void server.reloadCertificates());
   for (const { url } of server.listeners) process.stdout.write(`listening on ${url}\n`);
   process.stderr.write(hint(server));
   const failure = await Promise.race([signal, server.failed]);

@@ -12,12 +12,22 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { systemRandom } from '../base/random.js';
 import type { AccountAdmin, AccountInfo, NewAccount, NewToken, TokenInfo } from '../client/account-client.js';
+import { nodeFileSystem } from '../log/node-file-system.js';
 import { serverConfig } from './config.js';
 import { createLogger } from './logger.js';
 import { openMetadata } from './open-metadata.js';
 
-/** Does some work on the accounts of a directory, made when it is missing. `unavailable` while a server has it open. */
-export async function withOfflineAccounts<T>(data: string, work: (admin: AccountAdmin) => Promise<T>): Promise<T> {
+/**
+ * Does some work on the accounts of a directory. `unavailable` while a server has it open, `not_found` when there is none and
+ * it is not to be made.
+ */
+export async function withOfflineAccounts<T>(
+  { data, make }: { readonly data: string; readonly make: boolean },
+  work: (admin: AccountAdmin) => Promise<T>,
+): Promise<T> {
+  if (!make && !(await nodeFileSystem.list(data)).includes('meta')) {
+    throw new CairnError('not_found', `${data} is no data directory with accounts`);
+  }
   const config = serverConfig({ data });
   const logger = createLogger(config.logLevel);
   const metadata = await openMetadata({ config, logger, clock: systemClock });

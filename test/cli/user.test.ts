@@ -1,11 +1,12 @@
 // Accounts and tokens by command, from the first admin of an empty directory to a server on every address behind TLS.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CairnServerProcess, runCairn, spawnCairn, startCairnServer } from '../support/cairn-process.js';
-import { TestAuthority } from '../support/certificates.js';
+import { type CertificateFile, TestAuthority } from '../support/certificates.js';
 
 const password = 'correct horse';
 let data: string;
@@ -97,7 +98,12 @@ describe.sequential('cairn user', () => {
   it('a server with accounts may be reached by others; by TLS, too', async () => {
     const authority = new TestAuthority();
     try {
-      const { cert, key } = authority.issue('localhost');
+      const [cert, key] = ['live.pem', 'live.key'].map((name) => join(authority.directory, name)) as [string, string];
+      const put = (from: CertificateFile) => {
+        copyFileSync(from.key, key);
+        copyFileSync(from.cert, cert);
+      };
+      put(authority.issue('localhost'));
       const tls = ['--tls-cert', cert, '--tls-key', key];
       const child = spawnCairn(['serve', '--listen', '0.0.0.0:0', '--data', data, ...tls]);
       const url = await new Promise<string>((resolve) => {
@@ -116,6 +122,20 @@ describe.sequential('cairn user', () => {
       ).toMatchObject({
         code: 0,
       });
+      const serial = () =>
+        new Promise<string>((resolve) => {
+          const socket = tlsConnect(
+            { host: 'localhost', port: Number(new URL(url).port), ca: authority.trusted },
+            () => {
+              resolve(socket.getPeerCertificate().serialNumber);
+              socket.destroy();
+            },
+          );
+        });
+      const before = await serial();
+      put(authority.issue('localhost'));
+      child.kill('SIGHUP');
+      await expect.poll(serial).not.toBe(before);
       const closed = new Promise((resolve) => child.on('close', resolve));
       child.kill('SIGTERM');
       await closed;
@@ -132,6 +152,12 @@ describe.sequential('cairn user', () => {
     server = await startCairnServer(['--data', data]);
     expect(await runCairn(['ls'], { server: server.url })).toMatchObject({ code: 0 });
   }, 60_000);
+
+  it('makes no directory but for the first account', async () => {
+    const none = join(data, 'none');
+    expect((await runCairn(['user', 'list', '--data', none])).code).not.toBe(0);
+    expect(existsSync(none)).toBe(false);
+  });
 
   it.each([
     [['serve', '--tls-cert', 'x']],

@@ -1,4 +1,4 @@
-// The README's examples, run as they stand there, against a server on another port.
+// The examples of the README and of docs/HTTP.md, run as they stand there, against a server on another port.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,10 +16,10 @@ const defaultUrl = 'http://127.0.0.1:9000';
 const curl = process.env.PATH?.split(delimiter).find((folder) => existsSync(join(folder, 'curl')));
 
 /** Code of the first block that contains a text. */
-function blockWith(text: string): string {
-  const blocks = [...readProjectFile('README.md').matchAll(/^```(?:ts)?\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
+function blockWith(text: string, page: string): string {
+  const blocks = [...readProjectFile(page).matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
   const block = blocks.find((code) => code.includes(text));
-  if (block === undefined) throw new Error(`the README has no example with ${text}`);
+  if (block === undefined) throw new Error(`${page} has no example with ${text}`);
   return block;
 }
 
@@ -43,12 +43,12 @@ describeWith('the README', 'curl', curl, () => {
   });
 
   async function run(program: string, args: readonly string[], code: string): Promise<string> {
-    const env = { ...process.env, CAIRN_SERVER: url };
+    const env = { ...process.env, CAIRN_SERVER: url, TMPDIR: directory };
     const options = { cwd: projectRoot, env, timeout: 60_000 };
     const { stdout } = await promisify(execFile)(program, [...args, code.replaceAll(defaultUrl, url)], options);
     return stdout;
   }
-  const bash = (text: string) => run('bash', ['-euo', 'pipefail', '-c'], blockWith(text));
+  const bash = (text: string, page = 'README.md') => run('bash', ['-euo', 'pipefail', '-c'], blockWith(text, page));
 
   it('shows the command line', async () => {
     const lines = (await bash('bin/cairn put')).split('\n');
@@ -70,6 +70,39 @@ describeWith('the README', 'curl', curl, () => {
     expect(output.endsWith('helloell')).toBe(true);
   });
 
+  it('shows files', async () => {
+    const output = await bash('curl -F "file=@README.md"');
+    expect(output).toContain('"file_name":"README.md"');
+    expect(output.endsWith('Cairn')).toBe(true);
+  });
+
+  it('shows files at length, in docs/HTTP.md', async () => {
+    const lines = (await bash('hello.txt', 'docs/HTTP.md')).split('\n');
+    expect(lines.filter((line) => !line.startsWith('{'))).toEqual([
+      'Hello, LumeoFS!',
+      'LumeoFS!',
+      'Hello, LumeoFS!',
+      '',
+    ]);
+    const [uploaded, listed, second, restored, deleted] = lines
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
+    expect([uploaded.data.version, listed.data.total, second.data.version, restored.data.version]).toEqual([
+      1, 1, 2, 3,
+    ]);
+    expect(deleted).toEqual({ code: 0, message: 'success' });
+  });
+
+  it('shows uploads that resume, in docs/HTTP.md', async () => {
+    const [first, second, completed] = (await bash('numbers.txt', 'docs/HTTP.md'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(first.data.uploaded_size).toBe(300_000);
+    expect(second.data.uploaded_size).toBe(second.data.file_size);
+    expect(completed.data.file_size).toBe(second.data.file_size);
+  });
+
   it('shows RPC without schema files', async () => {
     const output = await bash('npx buf curl');
     expect(output).toContain('zako.v1.transport.Transport/Download');
@@ -77,6 +110,8 @@ describeWith('the README', 'curl', curl, () => {
   });
 
   it('shows the library', async () => {
-    expect(await run(process.execPath, ['--input-type=module', '-e'], blockWith("from 'cairn'"))).toBe('ell');
+    expect(await run(process.execPath, ['--input-type=module', '-e'], blockWith("from 'cairn'", 'README.md'))).toBe(
+      'ell',
+    );
   });
 });

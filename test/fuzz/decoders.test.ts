@@ -1,6 +1,9 @@
 // Fuzzed texts and bytes into every decoder that works in memory: a clean refusal or a sound answer, never anything else.
 
 import { describe, expect } from 'vitest';
+import { accountRecord, decodeRecord } from '../../src/api/auth/account-records.js';
+import { parseAuthorization } from '../../src/api/auth/credentials.js';
+import { roles } from '../../src/api/auth/principal.js';
 import { parseByteRanges } from '../../src/api/http/byte-ranges.js';
 import { fromDigestMessage } from '../../src/api/rpc/digest-message.js';
 import { decodePageToken, encodePageToken } from '../../src/api/rpc/page-token.js';
@@ -34,6 +37,23 @@ describe('texts', () => {
     const text = mutateText(random, [formatHash(hash), hashHex(hash)], hexDigits);
     const parsed = answerOf(() => parseHash(text), 'invalid_argument');
     if (parsed !== undefined) expect(text.toLowerCase().endsWith(hashHex(parsed))).toBe(true);
+  });
+
+  itFuzz('parseAuthorization', { rounds: 20_000 }, (random) => {
+    const samples = ['Bearer eyJhbGciOiJIUzI1NiJ9.e30.x', 'Basic YW5uOnNlY3JldA==', 'Basic Og==', 'bearer  x '];
+    const text = mutateText(random, samples, 'BearrBasic =+/09azAZ.:-_\u00e4');
+    const credentials = answerOf(() => parseAuthorization(text), 'unauthenticated');
+    if (credentials?.scheme === 'bearer') expect(credentials.token).toMatch(/^\S+$/);
+    if (credentials?.scheme === 'basic') expect(credentials.name).not.toContain(':');
+  });
+
+  itFuzz('account records', { rounds: 5000 }, (random) => {
+    const sample = { version: 1, roles: ['admin'], email: '', passwordHash: '$scrypt$', createdAt: 1 } as const;
+    const text = mutateText(random, [JSON.stringify(sample)], '{}[]":,0129.eE-null true');
+    const record = answerOf(() => decodeRecord(accountRecord, Buffer.from(text)), 'corrupt');
+    if (record === undefined) return;
+    expect(record.version).toBe(1);
+    for (const role of record.roles) expect(roles).toContain(role);
   });
 
   itFuzz('parseListenAddress', { rounds: 20_000 }, (random) => {

@@ -7,6 +7,7 @@ import { connect as tcpConnect } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { encodeHeader } from '../../src/api/tcp/header.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import type { ServerConfig } from '../../src/server/config.js';
 import { type CertificateFile, TestAuthority } from '../support/certificates.js';
@@ -35,7 +36,7 @@ async function start(settings: Partial<ServerConfig> = {}): Promise<Served> {
 function say(port: number, bytes: string, options: ConnectionOptions, enough: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = tlsConnect({ host: '127.0.0.1', port, ca: authority.trusted, ...options }, () =>
-      socket.write(bytes),
+      socket.write(bytes, 'latin1'),
     );
     let text = '';
     socket.on('data', (piece) => {
@@ -93,6 +94,8 @@ describe('a server behind TLS', () => {
     const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
     // A SETTINGS frame of the server's own, long enough for what it sets.
     expect((await say(port, preface, {}, /^[\s\S]{9,}/)).slice(3, 5)).toBe('\x04\0');
+    const head = encodeHeader({ version: 1, type: 0x0010, length: 2n, requestId: 7n });
+    expect(await say(port, `${head.toString('latin1')}{}`, {}, /LMOF/)).toMatch(/^LMOF/);
     const socket = tlsConnect({ host: '127.0.0.1', port, ca: authority.trusted });
     expect(await getByHttp2(url, { createConnection: () => socket })).toBe(200);
     expect(socket.alpnProtocol).toBe(false);

@@ -1,6 +1,7 @@
 // Holds up who guesses passwords: failures are counted by account name and by address, each in a bucket that fills up
 // again with time. An attempt takes its place before the password is looked at, so a thousand at once are no way around, and
-// gives it back when it was right. The memory is bounded: buckets that are full again are forgotten, then the oldest.
+// gives it back when it was right. The memory is bounded: buckets that are full again are forgotten, then the oldest. An address
+// that has logged in to an account is not kept from it by what others fail at: otherwise anybody could lock out anybody.
 
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '../../base/clock.js';
@@ -54,6 +55,8 @@ class Buckets {
 export class FailedLogins {
   readonly #byName = new Buckets(limits.failedLoginsByNameCountMax, limits.failedLoginByNameMilliseconds);
   readonly #byAddress = new Buckets(limits.failedLoginsByAddressCountMax, limits.failedLoginByAddressMilliseconds);
+  /** Addresses with the names they have logged in as; the longest ago first. */
+  readonly #familiar = new Set<string>();
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
 
@@ -61,18 +64,30 @@ export class FailedLogins {
   attempt(name: string, address: string): LoginAttempt {
     const now = this.clock.monotonic();
     const from = addressKey(address);
-    if (this.#byName.left(name, now) < 1 || this.#byAddress.left(from, now) < 1) {
+    const pair = `${from} ${name}`;
+    const isFamiliar = this.#familiar.has(pair);
+    if ((!isFamiliar && this.#byName.left(name, now) < 1) || this.#byAddress.left(from, now) < 1) {
       throw new CairnError('overloaded', 'too many failed logins: try again later');
     }
-    this.#byName.add(name, now, -1);
+    if (!isFamiliar) this.#byName.add(name, now, -1);
     this.#byAddress.add(from, now, -1);
     return {
       succeeded: () => {
         const later = this.clock.monotonic();
-        this.#byName.add(name, later, 1);
+        if (!isFamiliar) this.#byName.add(name, later, 1);
         this.#byAddress.add(from, later, 1);
+        this.#remember(pair);
       },
     };
+  }
+
+  #remember(pair: string): void {
+    this.#familiar.delete(pair);
+    if (this.#familiar.size >= limits.failedLoginsRememberedCountMax) {
+      const [oldest] = this.#familiar;
+      this.#familiar.delete(oldest!);
+    }
+    this.#familiar.add(pair);
   }
 }
 

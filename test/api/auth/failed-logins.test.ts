@@ -55,6 +55,19 @@ describe('FailedLogins', () => {
     }
   });
 
+  it('keeps nobody from an account to whose address it is familiar', () => {
+    const { attempt } = setUp();
+    const home = attempt('ann', '192.0.2.1');
+    if (typeof home === 'string') throw new Error('refused');
+    home.succeeded();
+    for (let i = 0; i < 2 * byName; i++) attempt('ann', `10.0.${i}.1`);
+    expect(attempt('ann', '10.1.0.1')).toBe(overloaded);
+    // At home there are as many tries as an address has.
+    for (let i = 0; i < byAddress; i++) expect(attempt('ann', '192.0.2.1')).not.toBe(overloaded);
+    expect(attempt('ann', '192.0.2.1')).toBe(overloaded);
+    expect(attempt('bob', '192.0.2.1')).toBe(overloaded);
+  });
+
   it('counts attempts that are still under way', () => {
     const { attempt } = setUp();
     const made = Array.from({ length: 10 * byName }, (_, i) => attempt('ann', `10.0.${i}.1`));

@@ -86,7 +86,7 @@ async function answer(route: ApiRoute, exchange: Exchange, parts: readonly strin
 }
 
 /** The answer to a call that went well. */
-export function answerSuccess(exchange: Exchange, data: unknown): void {
+function answerSuccess(exchange: Exchange, data: unknown): void {
   const envelope = { code: 0, message: 'success', ...(data !== undefined && { data }) };
   exchange.answerJson(200, envelope, { 'cache-control': 'no-store' });
 }

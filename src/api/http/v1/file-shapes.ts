@@ -8,7 +8,7 @@ import type { PlacedChunk } from '../../../chunk/manifest-reader.js';
 import type { FileInfo, PageOf, StoredFile } from '../../../file/file-info.js';
 import { count, time } from './schemas.js';
 
-export const fileId = Type.String({ pattern: '^f_[0-9a-f]{12,}$' });
+const fileId = Type.String({ pattern: '^f_[0-9a-f]{12,}$' });
 
 const chunk = Type.Object(
   {
