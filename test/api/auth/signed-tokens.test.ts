@@ -42,7 +42,6 @@ describe('SignedTokens', () => {
     { name: 'nothing', text: () => '' },
     { name: 'no token', text: () => 'a.b.c' },
     { name: 'a key of others', text: () => made('HS256', new Uint8Array(32).fill(8), body) },
-    { name: 'another algorithm', text: () => made('HS512', new Uint8Array(64).fill(7), body) },
     { name: 'another issuer', text: () => made('HS256', key, body, 'others') },
     { name: 'no id', text: () => made('HS256', key, { kind: 'access' }) },
     { name: 'a turn that is no number', text: () => made('HS256', key, { ...body, turn: 'one' }) },
@@ -57,6 +56,13 @@ describe('SignedTokens', () => {
     { name: 'too much', text: () => 'x'.repeat(limits.credentialCharactersMax + 1) },
   ])('refuses $name', async ({ text }) => {
     await expect(signed.verify(await text(), ['access'])).rejects.toMatchObject(refused);
+  });
+
+  it('takes no other algorithm, even by its own key', async () => {
+    const long = new Uint8Array(64).fill(7);
+    const longSigned = new SignedTokens({ key: long, clock });
+    await longSigned.verify(await made('HS256', long, body), ['access']);
+    await expect(longSigned.verify(await made('HS512', long, body), ['access'])).rejects.toMatchObject(refused);
   });
 
   it('refuses a changed letter anywhere', async () => {
