@@ -4,6 +4,7 @@ import { type Call, callIds, callLogger, observeAll } from '../../src/api/call-l
 const call: Call = {
   id: '1',
   peer: '127.0.0.1:5',
+  account: 'ann',
   protocol: 'http',
   method: 'GET /blobs/{hash}',
   code: 'ok',

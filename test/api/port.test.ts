@@ -45,7 +45,7 @@ const lmof = (socket: Socket) =>
   new LmofConnection(socket, {
     clock: systemClock,
     budget: new ByteBudget(1000),
-    session: { admit: async () => {}, perform: async () => ({ action: 'DELETE', answer: {} }) },
+    session: { account: '', admit: async () => {}, perform: async () => ({ action: 'DELETE', answer: {} }) },
     onCall: () => {},
   });
 

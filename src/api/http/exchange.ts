@@ -31,6 +31,8 @@ export class Exchange {
   /** Bytes of the request's and the answer's body so far. */
   bytesIn = 0;
   bytesOut = 0;
+  /** Name of the account it is made by, once that is known. */
+  account = '';
   /** What became of it, for the log: the first failure counts. */
   code: ErrorCode | 'ok' = 'ok';
   /** The cause, when it was this server's fault. */

@@ -51,10 +51,10 @@ export function httpFace(parts: HttpParts): HttpFace {
     const handled = (async () => handle(exchange))().catch((error: unknown) => exchange.answerError(error));
     const call = Promise.all([handled, exchange.whenClosed]).then(() => {
       underWay.delete(call);
-      const { code, bytesIn, bytesOut, fault } = exchange;
+      const { account, code, bytesIn, bytesOut, fault } = exchange;
       if (fault !== undefined) parts.logger.error({ err: fault, code, method: name, call: id }, 'call failed');
       const milliseconds = parts.clock.monotonic() - started;
-      parts.onCall({ id, peer, protocol: 'http', method: name, code, bytesIn, bytesOut, milliseconds });
+      parts.onCall({ id, peer, account, protocol: 'http', method: name, code, bytesIn, bytesOut, milliseconds });
     });
     underWay.add(call);
   }
@@ -68,7 +68,7 @@ export function httpFace(parts: HttpParts): HttpFace {
         async handle() {
           const caller = { ...connectionOfRequest(request), authorization: exchange.header('authorization') };
           const admitted = parts.gate.admit(caller, need);
-          if (admitted instanceof Promise) await admitted;
+          exchange.account = (admitted instanceof Promise ? await admitted : admitted).name;
           await handle(exchange);
         },
       });

@@ -11,7 +11,7 @@ type Parts = Pick<RpcParts, 'logger' | 'shutdown'>;
 export function callInterceptor(parts: Parts): Interceptor {
   return (next) => async (request) => {
     const method = `${request.service.typeName}/${request.method.name}`;
-    const call: CallState = request.contextValues.get(callStateKey) ?? { id: '', method, code: undefined };
+    const call: CallState = request.contextValues.get(callStateKey) ?? { id: '', method, account: '', code: undefined };
     const refuse = (error: unknown): ConnectError => refusalOf(parts, call, error, request.signal);
     async function* translating<T>(messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
       try {

@@ -16,6 +16,7 @@ export function callRecorder(
   return (answered, bytesIn, bytesOut) => {
     const code = call.code ?? (answered ? 'unknown' : 'canceled');
     const milliseconds = parts.clock.monotonic() - started;
-    parts.onCall({ id: call.id, peer, protocol, method: call.method, code, bytesIn, bytesOut, milliseconds });
+    const { id, account, method } = call;
+    parts.onCall({ id, peer, account, protocol, method, code, bytesIn, bytesOut, milliseconds });
   };
 }

@@ -8,6 +8,8 @@ export interface CallState {
   readonly id: string;
   /** `package.Service/Method`. */
   readonly method: string;
+  /** Name of the account it is made by, once that is known. */
+  account: string;
   /** `ok` or a Connect code's name, once it is known. */
   code: string | undefined;
   /** Why the call was not let in, which ends it before anything of it is read. */

@@ -53,7 +53,12 @@ async function answer(
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
-  const call: CallState = { id: parts.nextCallId(), method: handler.requestPath.slice(1), code: undefined };
+  const call: CallState = {
+    id: parts.nextCallId(),
+    method: handler.requestPath.slice(1),
+    account: '',
+    code: undefined,
+  };
   const values = createContextValues().set(nodeRequestKey, request).set(callStateKey, call);
   let received: UniversalServerRequest;
   try {
@@ -76,7 +81,9 @@ async function answer(
     const caller = { ...connection, authorization: request.headers.authorization };
     values.set(callerKey, caller);
     const admitted = admitCall(parts, call.method, received.header, caller, sessionOf(request));
-    values.set(principalKey, admitted instanceof Promise ? await admitted : admitted);
+    const principal = admitted instanceof Promise ? await admitted : admitted;
+    call.account = principal.name;
+    values.set(principalKey, principal);
     if (request.headers.expect !== undefined) response.writeContinue();
   } catch (error) {
     call.refusal = refusalOf(parts, call, error, received.signal);

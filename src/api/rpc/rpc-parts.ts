@@ -28,6 +28,8 @@ export interface CallRecord {
   readonly id: string;
   /** `ip:port` of the caller, or empty when it was gone already. */
   readonly peer: string;
+  /** Name of the account it was made by; empty where nobody had to say, or was believed. */
+  readonly account: string;
   readonly protocol: 'connect' | 'grpc' | 'grpc-web';
   /** `package.Service/Method`. */
   readonly method: string;

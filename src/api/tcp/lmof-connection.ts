@@ -35,6 +35,8 @@ export interface LmofCall {
 
 /** What one peer may ask for, and what becomes of it. */
 export interface LmofSession {
+  /** Name of the account that was let in last; empty before, and where there are none. */
+  readonly account: string;
   /** Asked before the body is read; fails when this peer may not do that. */
   admit(action: Action): Promise<void>;
   perform(request: AnyRequest, signal: AbortSignal): Promise<AnyAnswer>;

@@ -22,16 +22,17 @@ export function lmofFace(parts: LmofFaceParts): (socket: Socket) => LmofConnecti
   const { clock, budget, logger, nextCallId, onCall } = parts;
   return (socket) => {
     const connection = connectionOf(socket, socket);
+    const session = lmofSession(parts, connection);
     return new LmofConnection(socket, {
       clock,
       budget,
-      session: lmofSession(parts, connection),
+      session,
       onCall({ fault, method, code, ...call }) {
         const id = nextCallId();
         if (code !== 'ok' && isServerFault(code)) {
           logger.error({ err: fault, code, method: `LMOF ${method}`, call: id }, 'call failed');
         }
-        onCall({ ...call, id, peer: connection.peer, protocol: 'lmof', method, code });
+        onCall({ ...call, id, peer: connection.peer, account: session.account, protocol: 'lmof', method, code });
       },
     });
   };

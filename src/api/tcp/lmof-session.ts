@@ -36,8 +36,12 @@ export function lmofSession(parts: LmofSessionParts, connection: Connection): Lm
   const { files, cluster, gate, clock } = parts;
   /** What AUTH has presented, as the header of HTTP that says the same. */
   let authorization: string | undefined;
-  const admit = (need: Need, presented = authorization) =>
-    gate.admit({ ...connection, authorization: presented }, need);
+  let account = '';
+  const admit = async (need: Need, presented = authorization) => {
+    const principal = await gate.admit({ ...connection, authorization: presented }, need);
+    if (need !== 'public') account = principal.name;
+    return principal;
+  };
 
   const actions: { [A in Action]: (request: Requests[A], signal: AbortSignal) => Promise<Answers[A]> } = {
     async UPLOAD({ file_name, file_size, isSizeExact, content_type, if_exists, content }, signal) {
@@ -101,6 +105,9 @@ export function lmofSession(parts: LmofSessionParts, connection: Connection): Lm
   };
 
   return {
+    get account() {
+      return account;
+    },
     async admit(action) {
       await admit(needs[action]);
     },

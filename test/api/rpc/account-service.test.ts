@@ -339,6 +339,15 @@ describe('AccountService', () => {
     expect(await call('Logout', { refreshToken: refreshed.body.refreshToken })).toEqual({ status: 200, body: {} });
   });
 
+  it('tells who made a call', async () => {
+    await test.add('root', 'admin');
+    await accounts.getUser({}, as('root'));
+    await codeOf(accounts.getUser({}, as('root', 'wrong horse')));
+    await codeOf(createClient(Transport, connection.transport).upload(uploadMessages(freshBlob(9)), as('root')));
+    await accounts.login({ username: 'root', password });
+    await expect.poll(() => server.calls.map(({ account }) => account)).toEqual(['root', '', 'root', '']);
+  });
+
   it('keeps secrets out of records and logs', async () => {
     await test.add('root', 'admin');
     const { accessToken, refreshToken } = await accounts.login({ username: 'root', password });

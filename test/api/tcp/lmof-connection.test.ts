@@ -33,7 +33,7 @@ async function connect(perform: (request: AnyRequest, signal: AbortSignal) => Pr
     connection = new LmofConnection(socket, {
       clock,
       budget,
-      session: { admit: async (action) => admit(action), perform },
+      session: { account: '', admit: async (action) => admit(action), perform },
       onCall: (call) => calls.push(call),
     });
     ended = connection.run();

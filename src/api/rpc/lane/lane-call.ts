@@ -3,6 +3,7 @@
 
 import { Code } from '@connectrpc/connect';
 import { CairnError } from '../../../base/errors.js';
+import type { Principal } from '../../auth/principal.js';
 import type { ErrorContext } from '../../error-map.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
 import { callRecorder } from '../call-recorder.js';
@@ -31,7 +32,7 @@ export class LaneCall implements CallSignal {
     this.#parts = parts;
     this.#exchange = exchange;
     this.#protocol = protocol;
-    this.#state = { id: parts.nextCallId(), method, code: undefined };
+    this.#state = { id: parts.nextCallId(), method, account: '', code: undefined };
     this.envelopes = new RequestEnvelopes(exchange);
     const record = callRecorder(parts, this.#state, { peer: exchange.connection.peer, protocol: protocol.name });
     exchange.onClose(() => {
@@ -40,6 +41,11 @@ export class LaneCall implements CallSignal {
       if (!this.#hasEnded) this.abort(undefined);
       record(this.#hasEnded, this.envelopes.receivedBytes, this.#sentBytes);
     });
+  }
+
+  /** Notes who calls. */
+  admitted({ name }: Principal): void {
+    this.#state.account = name;
   }
 
   /** The store has taken what has come so far, and asks for more. */

@@ -148,7 +148,7 @@ export class Lane {
       const admitted =
         this.#parts.admit?.(name, headers, caller, exchange.session) ??
         admitCall(this.#parts, name, headers, caller, exchange.session);
-      if (admitted instanceof Promise) await admitted;
+      call.admitted(admitted instanceof Promise ? await admitted : admitted);
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
       call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression)));
