@@ -71,7 +71,16 @@ export function decodeManifestNode(source: Uint8Array): ManifestNode {
       ? { level: 0, bytes, chunkCount, chunks: Array.from({ length: rows }, (_, row) => reader.chunk(row)) }
       : { level, bytes, chunkCount, parts: Array.from({ length: rows }, (_, row) => reader.part(row)) };
   if (bytes !== bytesOf(node) || chunkCount !== countOf(node)) throw reader.failure('its sums are wrong');
+  if (!isFilled(node)) throw reader.failure('its children are not filled in order');
   return node;
+}
+
+/** All children but the last hold as much as they can. */
+function isFilled(node: ManifestNode): boolean {
+  if ('chunks' in node) return true;
+  const full = limits.manifestRowsCountMax ** node.level;
+  const last = node.parts.at(-1)!.chunkCount;
+  return node.parts.slice(0, -1).every((part) => part.chunkCount === full) && last >= 1 && last <= full;
 }
 
 function bytesOf(node: ManifestNode): number {

@@ -63,6 +63,9 @@ export class ManifestReader {
     if (node.bytes !== bytes || node.chunkCount !== chunkCount || (level ?? node.level) !== node.level) {
       throw new CairnError('corrupt', `${formatHash(root)} is another node than its parent says`);
     }
+    if (level === undefined && 'parts' in node && node.parts.length < 2) {
+      throw new CairnError('corrupt', `${formatHash(root)} is a root above a root`);
+    }
     let { index, offset } = position;
     if ('chunks' in node) {
       for (const chunk of node.chunks) {

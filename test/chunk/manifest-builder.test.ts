@@ -3,10 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import { type BlobHash, hashHex, toDigest } from '../../src/base/digest.js';
 import { limits } from '../../src/base/limits.js';
-import { hashBytes } from '../../src/blake3/hasher.js';
+import { digestBlob, hashBytes } from '../../src/blake3/hasher.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { type Chunk, formatChecksum, formatChunkId } from '../../src/chunk/chunk.js';
 import { type Manifest, ManifestBuilder } from '../../src/chunk/manifest-builder.js';
+import { encodeBranch, encodeLeaf } from '../../src/chunk/manifest-node.js';
 import { ManifestReader, type PlacedChunk } from '../../src/chunk/manifest-reader.js';
 import { type SeededRandom, seededRandom, testSeed } from '../support/random.js';
 
@@ -72,6 +73,23 @@ describe('a manifest', () => {
     },
   );
 
+  it('of one leaf is that leaf, and of more a branch over full leaves and a last one', async () => {
+    const random = seededRandom(seed);
+    const chunks = Array.from({ length: rows + 2 }, () => randomChunk(random));
+    const leaf = (from: number, to: number) => {
+      const listed = chunks.slice(from, to);
+      const bytes = listed.reduce((sum, { digest }) => sum + digest.size, 0);
+      return { node: digestBlob(encodeLeaf(listed)).hash, bytes, chunkCount: listed.length };
+    };
+    for (const count of [0, 1, rows]) {
+      expect((await build(new MemoryStore(), chunks.slice(0, count))).root).toEqual(leaf(0, count).node);
+    }
+    for (const count of [rows + 1, rows + 2]) {
+      const branch = encodeBranch(1, [leaf(0, rows), leaf(rows, count)]);
+      expect((await build(new MemoryStore(), chunks.slice(0, count))).root).toEqual(digestBlob(branch).hash);
+    }
+  });
+
   it('of several levels has no node with too many rows, whatever the count', async () => {
     // Chunks of one digest, so that half a million of them are a few nodes.
     const store = new MemoryStore();
@@ -124,6 +142,10 @@ describe('a manifest', () => {
       store,
       Array.from({ length: rows + 1 }, () => randomChunk(random)),
     );
+    const single = encodeBranch(1, [{ node: manifest.root, bytes: manifest.bytes, chunkCount: 512 }]);
+    const { digest } = await store.write(single);
+    const above = { root: digest.hash, bytes: manifest.bytes, chunkCount: 512 };
+    await expect(collect(new ManifestReader(store, above).chunksFrom(0))).rejects.toMatchObject({ code: 'corrupt' });
     const other = { ...manifest, bytes: manifest.bytes + 1 };
     await expect(collect(new ManifestReader(store, other).chunksFrom(0))).rejects.toMatchObject({ code: 'corrupt' });
     for (const { hash } of await store.list({ limit: 10 })) {

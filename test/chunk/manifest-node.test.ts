@@ -9,6 +9,10 @@ const chunk = { digest: toDigest(hash, 5 * 2 ** 32 + 7), sha256: new Uint8Array(
 const leaf = encodeLeaf([chunk, chunk]);
 const branch = encodeBranch(1, [{ node: hash, bytes: 12, chunkCount: 3 }]);
 
+function part(chunkCount: number) {
+  return { node: hash, bytes: 1000, chunkCount };
+}
+
 function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
   const copy = bytes.slice();
   copy[at] = value;
@@ -50,6 +54,9 @@ describe('a node of a manifest', () => {
     ['a number beyond 2⁵³', changed(leaf, 15, 255)],
     ['an empty chunk', encodeLeaf([{ ...chunk, digest: toDigest(hash, 0) }])],
     ['a branch without children', encodeBranch(1, [])],
+    ['a child that is not full before another', encodeBranch(1, [part(511), part(1)])],
+    ['a child that holds too much', encodeBranch(1, [part(513)])],
+    ['a child that holds nothing', encodeBranch(1, [part(512), part(0)])],
     ['a byte too many', Buffer.concat([leaf, Buffer.of(0)])],
   ])('is not taken with %s', (_, bytes) => {
     expect(() => decodeManifestNode(bytes)).toThrow(expect.objectContaining({ code: 'corrupt' }));

@@ -187,6 +187,15 @@ describe('files', () => {
       expect(only.filter(({ status }) => status === 'fulfilled').length).toBe(1);
     }));
 
+  it('are all counted when many come and go at once', () =>
+    withFiles(async ({ files }) => {
+      const all = Array.from({ length: 300 }, (_, i) => i);
+      const stored = await Promise.all(all.map((i) => files.upload(`name ${i}`, text('four'))));
+      expect(await files.counts()).toEqual({ files: 300, versions: 300, chunks: 300, bytes: 1200 });
+      await Promise.all(stored.slice(0, 200).map(({ fileId }) => files.delete(fileId)));
+      expect(await files.counts()).toEqual({ files: 100, versions: 100, chunks: 100, bytes: 400 });
+    }));
+
   it('get a version for each of many uploads by several processes, too', () =>
     withFiles(async ({ parts }) => {
       const uploads = Array.from({ length: 12 }, (_, i) => new FileService(parts).upload('same', text(`upload ${i}`)));

@@ -15,9 +15,12 @@ function someChunks(random: SeededRandom) {
   return Array.from({ length: random.below(6) }, () => ({ digest: digest(), sha256: random.bytes(32) }));
 }
 
-function someParts(random: SeededRandom) {
-  const part = () => ({ node: toHash(random.bytes(32)), bytes: random.below(2 ** 31), chunkCount: random.below(600) });
-  return Array.from({ length: random.between(1, 5) }, part);
+function someParts(random: SeededRandom, level: number) {
+  const full = 512 ** level;
+  const parts = Array.from({ length: random.below(4) }, () => full);
+  return [...parts, random.between(1, full)].map((chunkCount) => {
+    return { node: toHash(random.bytes(32)), bytes: random.below(2 ** 31), chunkCount };
+  });
 }
 
 describe('manifests', () => {
@@ -25,7 +28,7 @@ describe('manifests', () => {
     const level = random.below(3);
     const bytes = mutateBytes(
       random,
-      level === 0 ? encodeLeaf(someChunks(random)) : encodeBranch(level, someParts(random)),
+      level === 0 ? encodeLeaf(someChunks(random)) : encodeBranch(level, someParts(random, level)),
     );
     const node = answerOf(() => decodeManifestNode(bytes), 'corrupt');
     if (node === undefined) return;
@@ -35,7 +38,7 @@ describe('manifests', () => {
 
   itFuzz('ManifestBuilder.restore', { rounds: 5000 }, (random) => {
     const store = new MemoryStore();
-    const nodes = [encodeLeaf(someChunks(random)), encodeBranch(1, someParts(random))];
+    const nodes = [encodeLeaf(someChunks(random)), encodeBranch(1, someParts(random, 1))];
     const saved = Buffer.concat(
       nodes.flatMap((node) => [Uint8Array.of(node.length & 255, node.length >> 8, 0, 0), node]),
     );
