@@ -138,6 +138,36 @@ describe('upload sessions', () => {
     }
   });
 
+  it.each<{ name: string; chunking: Chunking; budget: number }>([
+    { name: 'in memory', chunking: { kind: 'fastcdc', averageBytes: 1 << 20 }, budget: 1 << 30 },
+    { name: 'on the disk', chunking: { kind: 'fixed', chunkBytes: 50 << 20 }, budget: 0 },
+  ])('save what streams in without a pause, on the way, with the open end $name', async ({ chunking, budget }) => {
+    const bytes = seededRandom(seed).bytes(10_000_001);
+    const rounds = 10;
+    const size = rounds * bytes.length;
+    async function* source() {
+      for (let round = 0; round < rounds; round++) yield bytes;
+    }
+    await withProcess(
+      async ({ sessions, files }) => {
+        const whole = await files.upload('whole', source());
+        const { uploadId } = await sessions.create('part', size);
+        const seen: number[] = [];
+        async function* watched() {
+          for await (const piece of source()) {
+            yield piece;
+            seen.push((await sessions.info(uploadId)).offset);
+          }
+        }
+        expect((await sessions.append(uploadId, 0, watched())).offset).toBe(size);
+        const saved = Math.ceil(limits.uploadSaveBytes / bytes.length) * bytes.length;
+        expect(new Set(seen)).toEqual(new Set([0, saved]));
+        expect((await sessions.complete(uploadId)).manifest).toEqual(whole.manifest);
+      },
+      { chunking, budget: new ByteBudget(budget) },
+    );
+  });
+
   it('are listed until they are complete', () =>
     withProcess(async ({ sessions, files }) => {
       const one = await sessions.create('one', 3, { contentType: 'text/plain', partBytesMax: 2 });
