@@ -9,6 +9,7 @@ import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
 import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
+import { metadataReads, metadataWrites } from './metadata.js';
 import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
 import { smallWrites } from './small-writes.js';
@@ -45,6 +46,10 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),
   'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
   files: (directory) => fileEdits(directory, quick ? 8 : 256),
+  'metadata-writes': (directory) => compared(metadataWrites(directory, 64, quick ? 256 : 10_000)),
+  'metadata-writes-alone': (directory) => compared(metadataWrites(directory, 1, quick ? 32 : 1000)),
+  'metadata-reads': (directory) => compared(metadataReads(directory, 64, quick ? 256 : 20_000)),
+  'metadata-read-latency': (directory) => compared(metadataReads(directory, 1, quick ? 64 : 2000)),
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };
 
