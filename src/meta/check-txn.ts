@@ -29,7 +29,7 @@ export function checkRead({ revision }: ReadOptions): void {
   if (revision !== undefined) checkRevision(revision);
 }
 
-export function checkPage({ limit, after }: PageOptions): void {
+function checkPage({ limit, after }: PageOptions): void {
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= limits.kvPageCountMax)) {
     throw new CairnError('invalid_argument', `a page has 1 to ${limits.kvPageCountMax} keys, not ${limit}`);
   }
