@@ -24,6 +24,8 @@ export interface Observed {
   readonly id: number;
   readonly written: LogImage;
   readonly durable: LogImage;
+  /** Up to where the applied state is durable: after a crash, the log begins there at the latest. */
+  readonly durableIndex: number;
   /** What it has written is behind what it knows. */
   readonly isLagging: boolean;
   /** Its disk is gone for good. */
@@ -207,21 +209,22 @@ export class Checks {
     const held = quorumVote(configuration, (id) => {
       const node = this.#nodes.get(id);
       if (node === undefined) return false;
-      return node.isWiped || node.durable.base.index >= index || node.durable.termAt(index) === term;
+      return node.isWiped || node.durableIndex >= index || node.durable.termAt(index) === term;
     });
     if (held !== 'won') throw new Violation('committed is durable', `${index}@${term} is not on a quorum of disks`);
   }
 
   /** A message leaves: what it promises is on the disk. */
-  sends({ id, durable }: Observed, message: Message): void {
+  sends({ id, durable, durableIndex }: Observed, message: Message): void {
     const { hardState } = durable;
+    const heldIndex = Math.max(durable.peakIndex, durableIndex);
     const isVote = (message.type === 'vote' || message.type === 'vote-response') && !message.pre;
     // What an older term's message promised may have been replaced since; it might as well have been sent earlier.
     const isThisTerm = hardState.term === message.term;
     if (hardState.term < message.term && message.type === 'append-response' && !message.rejected) {
       throw new Violation('promises are durable', `node ${id} accepts entries in term ${message.term}`);
     }
-    if (isThisTerm && message.type === 'append-response' && !message.rejected && message.index > durable.peakIndex) {
+    if (isThisTerm && message.type === 'append-response' && !message.rejected && message.index > heldIndex) {
       throw new Violation('promises are durable', `node ${id} says it has ${message.index}`);
     }
     if (isVote && (message.type === 'vote' || message.granted)) {
@@ -232,7 +235,7 @@ export class Checks {
       this.#votes.set(key, candidate);
       const isKept = hardState.term > message.term || (hardState.term === message.term && hardState.vote === candidate);
       if (!isKept) throw new Violation('promises are durable', `node ${id} votes in term ${message.term}`);
-      if (message.type === 'vote' && isThisTerm && durable.peakIndex < message.lastIndex) {
+      if (message.type === 'vote' && isThisTerm && heldIndex < message.lastIndex) {
         throw new Violation('promises are durable', `node ${id} stands with a log up to ${message.lastIndex}`);
       }
     }

@@ -3,6 +3,7 @@
 
 import type { ProposalOutcome } from '../../src/raft/driver-parts.js';
 import type { SeededRandom } from '../support/random.js';
+import { Violation } from './checks.js';
 import { type Command, encodeCommand, registerValue } from './command.js';
 import type { EventQueue } from './event-queue.js';
 import type { RegisterOperation } from './linearizability.js';
@@ -20,6 +21,8 @@ export class Clients {
   readonly #underWay = new Set<{ readonly command: Command; readonly called: number }>();
   #isStopped = false;
   #nextValue = 1;
+  /** The highest index of a write that a client knows to be done. */
+  #acknowledged = 0;
   reads = 0;
   writes = 0;
   unknown = 0;
@@ -71,9 +74,12 @@ export class Clients {
 
   #read(node: SimNode, key: number): void {
     const called = this.#queue.steps;
+    const acknowledged = this.#acknowledged;
     const isUp = node.call((driver) =>
       driver.read((outcome) => {
         if (outcome === 'ready') {
+          const { index } = node.machine.current.group;
+          if (index < acknowledged) throw new Violation('reads are fresh', `node ${node.id} reads at ${index}`);
           this.reads++;
           const value = registerValue(node.machine.current.registers, key);
           this.#record(key, called, this.#queue.steps, { kind: 'read', value });
@@ -115,6 +121,7 @@ export class Clients {
     if (outcome.kind === 'refused' || outcome.kind === 'superseded') return;
     if (outcome.kind === 'applied') {
       this.writes++;
+      this.#acknowledged = Math.max(this.#acknowledged, outcome.index);
       this.#recordWrite(command, called, this.#queue.steps, outcome.result);
     } else {
       this.unknown++;

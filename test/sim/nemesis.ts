@@ -24,6 +24,8 @@ type Trouble =
   | 'machine-lag'
   | 'old-leader'
   | 'burst'
+  | 'late'
+  | 'left-behind'
   | 'sync-failure'
   | 'transfer'
   | 'members'
@@ -43,6 +45,8 @@ const troubles: readonly Trouble[] = [
   'machine-lag',
   'old-leader',
   'burst',
+  'late',
+  'left-behind',
   'sync-failure',
   'transfer',
   'members',
@@ -81,6 +85,17 @@ export class Nemesis {
     this.#kinds = ['heal', ...troubles.filter(() => random.chance(0.5))] as const;
     this.#pauseMax = random.pick([40, 100, 300, 800]);
     this.#later();
+    if (random.chance(0.2)) this.#churn(random.pick([60, 200]));
+  }
+
+  /** Members come and go all the time, whatever else happens. */
+  #churn(pauseMax: number): void {
+    const { queue, random } = this.#parts;
+    queue.after(10 + random.below(pauseMax), () => {
+      if (this.#isStopped) return;
+      this.#changeMembers();
+      this.#churn(pauseMax);
+    });
   }
 
   #later(): void {
@@ -159,6 +174,12 @@ export class Nemesis {
       case 'burst':
         this.#burst(node);
         break;
+      case 'left-behind':
+        this.#leaveBehind(node);
+        break;
+      case 'late':
+        this.#holdUp(node);
+        break;
       case 'sync-failure':
         node.disk.failsNext = true;
         break;
@@ -199,7 +220,44 @@ export class Nemesis {
       this.#cut(old.id, other.id, true);
     }
     this.#burst(old);
-    queue.after(100 + random.below(500), () => this.#parts.network.heal());
+    // Its successor goes on, perhaps so far that it can no longer send all that the old one missed.
+    const isolation = 200 + random.below(600);
+    for (const share of [0.5, 0.7, 0.9]) {
+      queue.after(isolation * share, () => {
+        const next = this.leader();
+        if (!this.#isStopped && next !== undefined && next !== old) this.#burst(next);
+      });
+    }
+    queue.after(isolation, () => this.#parts.network.heal());
+  }
+
+  /** A node misses so much that it may need a snapshot, some of it when it was already on its way. */
+  #leaveBehind(node: SimNode): void {
+    const { network, queue, random } = this.#parts;
+    for (const other of this.#parts.nodes()) if (other !== node) network.cut(other.id, node.id);
+    const isolation = 50 + random.below(500);
+    for (const share of [0.1, 0.4, 0.8]) {
+      queue.after(isolation * share, () => {
+        const leader = this.leader();
+        if (!this.#isStopped && leader !== undefined) this.#burst(leader);
+      });
+    }
+    queue.after(isolation, () => network.heal());
+  }
+
+  /** A snapshot is in place, and the log does not know yet. */
+  installed(node: SimNode): void {
+    const { queue, random } = this.#parts;
+    if (!this.#isStopped && random.chance(0.1)) queue.after(random.below(4), () => this.crash(node));
+  }
+
+  /** What is on its way to a node arrives late, and the process that it was meant for is gone by then. */
+  #holdUp(node: SimNode): void {
+    const { network, queue, random } = this.#parts;
+    network.holdUp(node.id, queue.now + 10 + random.below(40), random.between(50, 300));
+    queue.after(20 + random.below(60), () => {
+      if (!this.#isStopped && node.isUp) this.crash(node, 10);
+    });
   }
 
   /** Many proposals at once, on whoever takes them: logs that differ at length when the leader changes. */
@@ -222,12 +280,12 @@ export class Nemesis {
   }
 
   /** A process stops, and starts again some time later. */
-  crash(node: SimNode): void {
+  crash(node: SimNode, restartMax?: number): void {
     if (!node.isUp) return;
     this.crashes++;
     node.crash();
     const { queue, random } = this.#parts;
-    queue.after(1 + random.below(random.pick([20, 300, 1500])), () => {
+    queue.after(1 + random.below(restartMax ?? random.pick([20, 300, 1500])), () => {
       if (!node.isUp && !node.isWiped) node.start();
     });
   }

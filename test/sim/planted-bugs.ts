@@ -101,12 +101,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     'entries.findIndex((entry) => this.termAt(entry.index) !== entry.term);',
     'entries.length - 1;',
   ),
-  bug(
-    'a follower commits more than it was shown to share',
-    'follower.js',
-    'Math.min(commit, last)',
-    'Math.min(commit, log.lastIndex)',
-  ),
   {
     name: 'a heartbeat commits more than the follower is known to hold',
     mutations: [
@@ -201,12 +195,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     'proposals.js',
     'if (waiting.term === term)',
     'if (waiting.term <= term)',
-  ),
-  bug(
-    'a proposal that left the log of its node is taken for lost',
-    'proposals.js',
-    'const others = this.#waiting.get(index);',
-    "for (const other of this.#take(index)) other.done({ kind: 'superseded' });\n        const others = undefined;",
   ),
   bug(
     'newer entries do not wait for the cluster version',

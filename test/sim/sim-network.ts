@@ -21,11 +21,17 @@ export class SimNetwork {
   readonly #deliver: (message: Message) => void;
   /** Links that are cut, as `from * 1000 + to`. */
   readonly #cut = new Set<number>();
+  readonly #held = new Map<number, { readonly until: number; readonly delay: number }>();
 
   constructor(queue: EventQueue, random: SeededRandom, deliver: (message: Message) => void) {
     this.#queue = queue;
     this.#random = random;
     this.#deliver = deliver;
+  }
+
+  /** Until this time, what is sent to a node takes so much longer. */
+  holdUp(to: number, until: number, delay: number): void {
+    this.#held.set(to, { until, delay });
   }
 
   cut(from: number, to: number): void {
@@ -42,9 +48,11 @@ export class SimNetwork {
 
   send(message: Message): void {
     if (this.#random.chance(this.faults.loss)) return;
+    const held = this.#held.get(message.to);
+    const late = held !== undefined && this.#queue.now < held.until ? held.delay : 0;
     const copies = this.#random.chance(this.faults.repetition) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      this.#queue.after(this.delay(), () => {
+      this.#queue.after(this.delay() + late, () => {
         if (!this.isCut(message.from, message.to)) this.#deliver(message);
       });
     }

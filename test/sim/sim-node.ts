@@ -40,7 +40,7 @@ export interface NodeWorld {
   /** Called after everything the node has done. */
   readonly observe: (node: SimNode) => void;
   readonly onFailed: (node: SimNode) => void;
-  readonly onInstalled: (node: SimNode, state: AppliedState) => void;
+  readonly onInstalled: (node: SimNode) => void;
 }
 
 export class SimNode {
@@ -74,6 +74,10 @@ export class SimNode {
 
   get durable() {
     return this.disk.durable;
+  }
+
+  get durableIndex() {
+    return this.machine.durable.group.index;
   }
 
   get isUp(): boolean {
@@ -121,7 +125,7 @@ export class SimNode {
       stateMachine: this.machine.machine(times, now, after, {
         applied: (entry, clusterVersion) => checks.applies(this, entry, clusterVersion),
         configured: (before, after) => checks.configured(this, before, after),
-        installed: (state) => this.#world.onInstalled(this, state),
+        installed: () => this.#world.onInstalled(this),
       }),
       soon: (run) => {
         if (this.#random.chance(0.8)) {

@@ -22,7 +22,7 @@ export interface MachineTimes {
 export interface MachineWatch {
   applied(entry: Entry, clusterVersion: number): void;
   configured(before: Configuration, after: Configuration): void;
-  installed(state: AppliedState): void;
+  installed(): void;
 }
 
 export class SimStateMachine {
@@ -96,7 +96,7 @@ export class SimStateMachine {
           this.current = fetched;
           this.durable = fetched;
           this.#unsynced = [];
-          watch.installed(fetched);
+          watch.installed();
           done();
         });
       },

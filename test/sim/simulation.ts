@@ -105,7 +105,10 @@ class Simulation {
         fetch: (offer, done) => this.#fetch(offer, this.#random.between(1, 4), done),
         observe: (each) => this.#observe(each),
         onFailed: (each) => this.#nemesis.crash(each),
-        onInstalled: () => this.#snapshots++,
+        onInstalled: (each) => {
+          this.#snapshots++;
+          this.#nemesis.installed(each);
+        },
       },
       this.#random,
     );
