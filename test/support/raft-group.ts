@@ -108,22 +108,26 @@ export class RaftGroup {
   collect(): boolean {
     let isBusy = false;
     for (const node of this.nodes.values()) {
-      for (let ready = node.core.ready(); ready !== undefined; ready = node.core.ready()) {
-        isBusy = true;
-        this.messages.push(...ready.messages);
-        node.reads.push(...ready.reads);
-        if (ready.snapshotWanted) node.snapshotsWanted++;
-        if (ready.write !== undefined) node.unwritten.push(ready.write);
-        if (ready.apply !== undefined) node.unapplied = ready.apply;
-        this.#work(node);
+      for (let didWork = true; didWork; ) {
+        const ready = node.core.ready();
+        if (ready !== undefined) {
+          this.messages.push(...ready.messages);
+          node.reads.push(...ready.reads);
+          if (ready.snapshotWanted) node.snapshotsWanted++;
+          if (ready.write !== undefined) node.unwritten.push(ready.write);
+          if (ready.apply !== undefined) node.unapplied = ready.apply;
+        }
+        didWork = this.#work(node) || ready !== undefined;
+        isBusy ||= didWork;
       }
-      this.#work(node);
     }
     return isBusy;
   }
 
-  #work(node: GroupNode): void {
+  #work(node: GroupNode): boolean {
+    let didWork = false;
     while (!node.isDiskHeld && node.unwritten.length > 0) {
+      didWork = true;
       const batch = node.unwritten.shift()!;
       if (batch.snapshot !== undefined) {
         node.group = batch.snapshot;
@@ -133,10 +137,12 @@ export class RaftGroup {
       if (batch.snapshot !== undefined) node.core.applied(batch.snapshot.index);
     }
     if (!node.isApplyHeld && node.unapplied !== undefined) {
+      didWork = true;
       const batch = node.unapplied;
       node.unapplied = undefined;
       node.apply(batch);
     }
+    return didWork;
   }
 
   /** A snapshot of what the node has applied. */
