@@ -61,6 +61,7 @@ const roomWideTests = [
   'test/api/rpc/buf-curl.test.ts',
   'test/api/rpc/wire.test.ts',
   'test/blake3/vectors.test.ts',
+  'test/raft/traps.test.ts',
   'test/bench/quick.test.ts',
 ];
 const linesMax = 500;

@@ -1,5 +1,6 @@
 // `npm run sim -- --seed 1 --seeds 1000 --nodes 5 --steps 6000`: runs that many seeds from the first on and says which fail.
-// `--lines n`: the last lines of a failed run's trace. `--bugs`: plants each known bug and looks for a seed that shows it.
+// `--lines n`: the last lines of a failed run's trace. `--bugs`: plants each known bug (`--only`: whose name has this)
+// and looks for a seed that shows it.
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '6000' },
     lines: { type: 'string', default: '0' },
     bugs: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
   },
 });
 const first = Number(values.seed);
@@ -55,6 +57,7 @@ async function plantBugs(): Promise<void> {
   const compiled = fileURLToPath(new URL('../../src', import.meta.url));
   let missed = 0;
   for (const { name, mutations, reusesIds } of plantedBugs) {
+    if (!name.includes(values.only)) continue;
     const implementation = await mutatedImplementation(compiled, mutations);
     let found: SimulationReport | undefined;
     for (let seed = first; seed < first + seeds && found === undefined; seed++) {

@@ -172,7 +172,7 @@ export class Nemesis {
         this.#cutOffLeader();
         break;
       case 'burst':
-        this.#burst(node);
+        this.#burst(node, random.between(5, 40));
         break;
       case 'left-behind':
         this.#leaveBehind(node);
@@ -219,13 +219,13 @@ export class Nemesis {
       other.tickInterval = random.pick([7, 10]);
       this.#cut(old.id, other.id, true);
     }
-    this.#burst(old);
+    this.#burst(old, random.between(20, 60));
     // Its successor goes on, perhaps so far that it can no longer send all that the old one missed.
     const isolation = 200 + random.below(600);
     for (const share of [0.5, 0.7, 0.9]) {
       queue.after(isolation * share, () => {
         const next = this.leader();
-        if (!this.#isStopped && next !== undefined && next !== old) this.#burst(next);
+        if (!this.#isStopped && next !== undefined && next !== old) this.#burst(next, random.between(5, 15));
       });
     }
     queue.after(isolation, () => this.#parts.network.heal());
@@ -239,7 +239,7 @@ export class Nemesis {
     for (const share of [0.1, 0.4, 0.8]) {
       queue.after(isolation * share, () => {
         const leader = this.leader();
-        if (!this.#isStopped && leader !== undefined) this.#burst(leader);
+        if (!this.#isStopped && leader !== undefined) this.#burst(leader, random.between(5, 40));
       });
     }
     queue.after(isolation, () => network.heal());
@@ -248,7 +248,7 @@ export class Nemesis {
   /** A snapshot is in place, and the log does not know yet. */
   installed(node: SimNode): void {
     const { queue, random } = this.#parts;
-    if (!this.#isStopped && random.chance(0.1)) queue.after(random.below(4), () => this.crash(node));
+    if (!this.#isStopped && random.chance(0.25)) queue.after(random.below(4), () => this.crash(node));
   }
 
   /** What is on its way to a node arrives late, and the process that it was meant for is gone by then. */
@@ -261,9 +261,8 @@ export class Nemesis {
   }
 
   /** Many proposals at once, on whoever takes them: logs that differ at length when the leader changes. */
-  #burst(node: SimNode): void {
+  #burst(node: SimNode, count: number): void {
     const { random } = this.#parts;
-    const count = random.between(5, 40);
     node.call((driver) => {
       for (let at = 0; at < count; at++) {
         const command = { kind: 'write', key: burstKey, from: 0, to: random.below(2 ** 31) } as const;

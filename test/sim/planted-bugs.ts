@@ -71,10 +71,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     'applied(index) {\n        index = Number.POSITIVE_INFINITY;',
   ),
   bug(
-    'the numbers of reads begin again after a restart',
-    'raft-driver.js',
-    'options.random(2 ** 31) * contextRoom',
-    'options.random(1) * contextRoom',
+    'the answer to an old question is taken for that to the new one',
+    'reads.js',
+    'question?.context !== context',
+    'question === undefined',
   ),
   bug('no entry opens a term', 'leader.js', "appendOwn(state, leader, 'noop', 0, new Uint8Array(0));", ''),
   bug(

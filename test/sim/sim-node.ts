@@ -108,7 +108,7 @@ export class SimNode {
         readRetryTicks: 10,
         logKeptBytes: 1000,
         logPinnedBytesMax: 8000,
-        requestsMax: 32,
+        requestsMax: 64,
       },
       storage: this.disk.storage(times, now, after, (batch) => checks.write(this, batch)),
       transport: {
