@@ -235,9 +235,6 @@ export class Checks {
       this.#votes.set(key, candidate);
       const isKept = hardState.term > message.term || (hardState.term === message.term && hardState.vote === candidate);
       if (!isKept) throw new Violation('promises are durable', `node ${id} votes in term ${message.term}`);
-      if (message.type === 'vote' && isThisTerm && heldIndex < message.lastIndex) {
-        throw new Violation('promises are durable', `node ${id} stands with a log up to ${message.lastIndex}`);
-      }
     }
     const isPromise = isVote || message.type === 'append-response';
     if (isPromise) this.#promised.set(id, Math.max(this.#promised.get(id) ?? 0, message.term));

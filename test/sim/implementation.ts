@@ -46,7 +46,8 @@ export async function mutatedImplementation(compiled: string, mutations: readonl
         text = pieces.join(mutation.replace);
         left.delete(mutation);
       }
-      writeFileSync(join(directory, 'raft', file), text);
+      // Its source map is not where it would be looked for.
+      writeFileSync(join(directory, 'raft', file), text.replace(/\n\/\/# sourceMappingURL=.*/, ''));
     }
     if (left.size > 0) throw new Error(`no such file: ${[...left].map(({ file }) => file).join(', ')}`);
     const load = (file: string) => import(pathToFileURL(join(directory, 'raft', file)).href);
