@@ -8,7 +8,7 @@ import type { GroupState } from '../../src/raft/entry.js';
 import type { SeededRandom } from '../support/random.js';
 import { encodeCommand } from './command.js';
 import type { EventQueue } from './event-queue.js';
-import type { SimNetwork } from './sim-network.js';
+import { noFaults, type SimNetwork } from './sim-network.js';
 import type { SimNode } from './sim-node.js';
 import type { Trace } from './trace.js';
 
@@ -115,7 +115,7 @@ export class Nemesis {
     this.#isStopped = true;
     const { network, queue } = this.#parts;
     network.heal();
-    network.faults = { loss: 0, repetition: 0, delay: 0, delayMax: 0 };
+    network.faults = noFaults;
     for (const node of this.#parts.nodes()) {
       node.pausedUntil = Math.min(node.pausedUntil, queue.now);
       node.disk.stalledUntil = Math.min(node.disk.stalledUntil, queue.now);

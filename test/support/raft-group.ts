@@ -201,7 +201,7 @@ export class RaftGroup {
 }
 
 /** `1>2 t3 append after 4@2: 5@3 "x"; commit 4` */
-export function describeMessage(message: Message): string {
+function describeMessage(message: Message): string {
   const head = `${message.from}>${message.to} t${message.term}`;
   switch (message.type) {
     case 'vote':
