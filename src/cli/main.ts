@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   user: async () => (await import('./user.js')).addUserCommand,
   token: async () => (await import('./token.js')).addTokenCommand,
   meta: async () => (await import('./meta.js')).addMetaCommand,
+  cluster: async () => (await import('./cluster.js')).addClusterCommand,
   rebuild: async () => (await import('./rebuild.js')).addRebuildCommand,
 };
 

@@ -17,6 +17,7 @@ import { packBlobs } from './blob-pack.js';
 import type { CallParts } from './call-parts.js';
 import { download } from './download.js';
 import { toCairnError } from './error-codes.js';
+import type { MemberClient } from './member-client.js';
 import { decodeTreeCheck, encodeBytes } from './message.js';
 import { negotiate } from './negotiate.js';
 import type { ClientTransport } from './node-transport.js';
@@ -248,6 +249,12 @@ export class CairnClient {
   async metadata(): Promise<KvStore> {
     const { RemoteKv } = await import('./remote-kv.js');
     return new RemoteKv(this.#connection.transport);
+  }
+
+  /** Who keeps the server's metadata together, where a Raft group does. */
+  async members(): Promise<MemberClient> {
+    const { MemberClient } = await import('./member-client.js');
+    return new MemberClient(this.#connection.transport);
   }
 
   /** How many transfers at once serve this server best. */

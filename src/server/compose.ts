@@ -146,6 +146,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     gate,
     accounts: { accounts, signIn },
     kv: metadata.kv,
+    members: metadata.members,
     tokens,
     tokenHolders: new TokenHolders(),
     transportTokens: config.transportTokens,

@@ -11,9 +11,9 @@ import type { KvStore } from '../meta/kv.js';
 import { KvState } from '../meta/kv-state.js';
 import { LevelKv } from '../meta/level-kv.js';
 import { MemoryRowDb } from '../meta/memory-row-db.js';
+import type { Members } from '../meta/raft/members.js';
 import type { ServerConfig } from './config.js';
 import type { createLogger } from './logger.js';
-import type { Members } from './member-link.js';
 import { type RaftThread, startRaftThread } from './raft-thread.js';
 
 type Logger = ReturnType<typeof createLogger>;

@@ -3,9 +3,10 @@
 import { Worker } from 'node:worker_threads';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import type { KvStore } from '../meta/kv.js';
+import type { Members } from '../meta/raft/members.js';
 import { linkedKv } from './kv-link.js';
 import type { createLogger } from './logger.js';
-import { linkedMembers, type Members } from './member-link.js';
+import { linkedMembers } from './member-link.js';
 import type { RaftWorkerData } from './raft-worker.js';
 import { ThreadLink } from './thread-link.js';
 

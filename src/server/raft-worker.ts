@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.js';
 import { systemRandom } from '../base/random.js';
 import { nodeFileSystem } from '../log/node-file-system.js';
+import { membersOf } from '../meta/raft/members.js';
 import { RaftKv } from '../meta/raft/raft-kv.js';
 import { RaftNode, type RaftNodeOptions } from '../meta/raft/raft-node.js';
 import { kvHandlers } from './kv-link.js';
@@ -40,7 +41,7 @@ const handlers: Record<string, Handlers[string]> = {
     );
     kv = new RaftKv(node);
     await untilReadable(node);
-    Object.assign(handlers, kvHandlers(kv), memberHandlers(node));
+    Object.assign(handlers, kvHandlers(kv), memberHandlers(membersOf(node)));
   },
   async close() {
     stop.abort();

@@ -45,6 +45,14 @@ export class RaftProcesses {
     this.#running.set(name, await startCairnServer([...flags, '--peers', peers, ...data, ...more]));
   }
 
+  /** A new node, which joins those that run. */
+  async join(name: string): Promise<void> {
+    const [port] = await freePorts(1);
+    const flags = ['--meta', 'raft', '--role', 'master', '--node-id', name, '--peer-listen', `127.0.0.1:${port}`];
+    const known = this.#peers.flatMap((peer) => ['--join', peer]);
+    this.#running.set(name, await startCairnServer([...flags, ...known, '--data', join(this.#directory, name)]));
+  }
+
   /** At once, without a word to anybody. */
   async kill(name: string): Promise<void> {
     const process = this.#running.get(name);

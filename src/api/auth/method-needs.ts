@@ -5,6 +5,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import { assert } from '../../base/errors.js';
 import { AccountService } from '../../gen/cairn/v1/account_service_pb.js';
 import { BlobService } from '../../gen/cairn/v1/blob_service_pb.js';
+import { MemberService } from '../../gen/cairn/v1/member_service_pb.js';
 import { MetaService } from '../../gen/cairn/v1/meta_service_pb.js';
 import { TreeService } from '../../gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
@@ -26,6 +27,7 @@ const ofMethods: ReadonlyMap<string, Need> = new Map([
     delete: 'delete',
   }),
   ...service(TreeService, { listTree: 'read', statTree: 'read', diffTrees: 'read', checkTree: 'read' }),
+  ...service(MemberService, { listMembers: 'admin', removeMember: 'admin', transferLeadership: 'admin' }),
   ...service(MetaService, {
     getKey: 'admin',
     rangeKeys: 'admin',

@@ -6,6 +6,7 @@ import type { BlobStore } from '../../base/blob-store.js';
 import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
 import type { KvStore } from '../../meta/kv.js';
+import type { Members } from '../../meta/raft/members.js';
 import type { Caller } from '../auth/credentials.js';
 import type { Gate } from '../auth/gate.js';
 import type { Principal } from '../auth/principal.js';
@@ -61,6 +62,8 @@ export interface RpcParts {
   readonly accounts?: Pick<AccountServiceParts, 'accounts' | 'signIn'> | undefined;
   /** What MetaService shows; undefined where there is no metadata. */
   readonly kv?: KvStore | undefined;
+  /** What MemberService shows; undefined where no group keeps the metadata. */
+  readonly members?: Members | undefined;
   readonly tokens: TransportTokens;
   readonly tokenHolders: TokenHolders;
   /** `required`: Transport calls without a good token are refused. `optional`: unknown tokens are ignored and counted. */

@@ -3,6 +3,7 @@
 import type { ConnectRouter } from '@connectrpc/connect';
 import { AccountService } from '../../gen/cairn/v1/account_service_pb.js';
 import { BlobService } from '../../gen/cairn/v1/blob_service_pb.js';
+import { MemberService } from '../../gen/cairn/v1/member_service_pb.js';
 import { MetaService } from '../../gen/cairn/v1/meta_service_pb.js';
 import { TreeService } from '../../gen/cairn/v1/tree_service_pb.js';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
@@ -15,6 +16,7 @@ import { blobService } from './blob-service.js';
 import { casService } from './cas-service.js';
 import { DescriptorCatalog } from './descriptor-catalog.js';
 import { healthService } from './health-service.js';
+import { memberService } from './member-service.js';
 import { metaService } from './meta-service.js';
 import { reflectionService, reflectionServiceAlpha } from './reflection-service.js';
 import type { RpcParts } from './rpc-parts.js';
@@ -28,6 +30,7 @@ const services = [
   TreeService,
   AccountService,
   MetaService,
+  MemberService,
   Health,
   ServerReflection,
   ServerReflectionAlpha,
@@ -40,6 +43,7 @@ export function rpcRoutes(parts: RpcParts): (router: ConnectRouter) => void {
     if (parts.accounts !== undefined) {
       router.service(AccountService, accountService({ ...parts.accounts, clock: parts.clock }));
     }
+    if (parts.members !== undefined) router.service(MemberService, memberService(parts.members));
     if (parts.kv !== undefined) router.service(MetaService, metaService(parts.kv));
     router
       .service(ContentAddressableStorage, casService(parts))

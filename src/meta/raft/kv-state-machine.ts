@@ -7,9 +7,10 @@
 
 import { join } from 'node:path';
 import { assert, CairnError } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
 import type { FileSystem } from '../../log/file-system.js';
 import type { RaftStateMachine } from '../../raft/driver-parts.js';
-import type { GroupState } from '../../raft/entry.js';
+import type { Entry, GroupState } from '../../raft/entry.js';
 import type { ApplyBatch } from '../../raft/raft-core.js';
 import type { KvOutcome } from '../apply-entries.js';
 import { KvState } from '../kv-state.js';
@@ -122,6 +123,21 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
     this.#group = group;
     if (group.members !== before.members) this.#parts.onGroup(group);
     return outcomes;
+  }
+
+  /** Of a log, those that have not been applied yet, without anybody's consent. */
+  async applyAll(entries: readonly Entry[]): Promise<void> {
+    const left = entries.filter(({ index }) => index > this.#group.index);
+    for (let at = 0; at < left.length; at += limits.kvBatchCountMax) {
+      const some = left.slice(at, at + limits.kvBatchCountMax);
+      await this.#apply({ entries: some, after: some.reduce(groupAfter, this.#group) });
+    }
+  }
+
+  /** In place of what the entries have made of it. Durable when it resolves. */
+  async rewriteGroup(group: Group): Promise<void> {
+    await this.#current.db.write([{ key: groupKey, value: encodeGroup(group) }]);
+    this.#group = group;
   }
 
   makeSnapshot(done: (error: CairnError | undefined, group?: GroupState) => void): void {

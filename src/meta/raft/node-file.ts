@@ -45,7 +45,8 @@ export function writeNodeFile(fs: FileSystem, directory: string, identity: NodeI
   return replaceFile(fs, join(directory, fileName), Buffer.from(`${JSON.stringify(identity)}\n`));
 }
 
-async function readNodeFile(fs: FileSystem, directory: string): Promise<NodeIdentity | undefined> {
+/** Undefined where there is none. */
+export async function readNodeFile(fs: FileSystem, directory: string): Promise<NodeIdentity | undefined> {
   const path = join(directory, fileName);
   const bytes = await readSmallFile(fs, path);
   if (bytes === undefined) return undefined;
