@@ -97,12 +97,12 @@ export class FileService {
   /** `not_found` without that file or version. There is nothing to close. */
   async open(fileId: string, { version }: { readonly version?: number | undefined } = {}): Promise<OpenFile> {
     const { info, manifest } = await this.#catalog.find(fileId, version);
-    const { store, budget } = this.#parts;
+    const { store, budget, clock } = this.#parts;
     return {
       info,
       bytes: (range = { start: 0, end: info.size }, { signal, recycles } = {}) => {
         resolveRange(info.size, range.start, range.end - range.start);
-        return readFile({ store, budget, manifest, range, signal, recycles });
+        return readFile({ store, budget, clock, manifest, range, signal, recycles });
       },
     };
   }

@@ -4,12 +4,14 @@
 import type { BlobHandle, BlobStore } from '../base/blob-store.js';
 import { BufferPair } from '../base/buffer-pair.js';
 import type { ByteBudget } from '../base/byte-budget.js';
+import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
 import { formatChunkId } from '../chunk/chunk.js';
 import type { Manifest } from '../chunk/manifest-builder.js';
 import { ManifestReader, type PlacedChunk } from '../chunk/manifest-reader.js';
+import { type CutPiece, PieceAhead } from './piece-ahead.js';
 
 export interface ReadFileParts {
   readonly store: Pick<BlobStore, 'open'>;
@@ -19,20 +21,33 @@ export interface ReadFileParts {
   readonly signal?: AbortSignal | undefined;
   /** What pieces beyond the first size are granted by. */
   readonly budget: ByteBudget;
+  readonly clock: Clock;
   /** Each piece is done with when the next is asked for: two buffers serve by turns. */
   readonly recycles?: true | undefined;
 }
 
-/** Pieces of 64 KiB at first, and up to 1 MiB as the budget grants it. The arrays are the caller's, unless they are recycled. `canceled` once the signal is raised. */
-export function readFile(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
-  return readAhead(readPieces(parts));
-}
-
-async function* readPieces(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
+/**
+ * Pieces of 64 KiB at first, and up to 1 MiB as the budget grants it. The arrays are the caller's, unless they are
+ * recycled. `canceled` once the signal is raised.
+ */
+export async function* readFile(parts: ReadFileParts): AsyncGenerator<Uint8Array> {
   const size = new PieceSize(parts.budget);
+  const buffers = parts.recycles && new BufferPair();
+  const pieces = cutPieces(parts, size, buffers);
+  const onStalled = () => {
+    size.shrink();
+    buffers?.forget();
+  };
+  const ask = () => new PieceAhead(pieces, parts.clock, onStalled);
+  let ahead = ask();
   try {
-    yield* readChunks(parts, size);
+    for (let piece = await ahead.take(); piece !== undefined; piece = await ahead.take()) {
+      ahead = ask();
+      yield piece;
+    }
   } finally {
+    await ahead.drop();
+    await pieces.return(undefined);
     size.giveBack();
   }
 }
@@ -56,17 +71,26 @@ class PieceSize {
     this.bytes = grown;
   }
 
+  /** From the start again. The piece that the reader has stays on the account. */
+  shrink(): void {
+    const used = Math.min(this.#granted, this.bytes - limits.firstReadBytes);
+    this.#budget.give(this.#granted - used);
+    this.#granted = used;
+    this.bytes = limits.firstReadBytes;
+  }
+
   giveBack(): void {
     this.#budget.give(this.#granted);
     this.#granted = 0;
   }
 }
 
-async function* readChunks(
-  { store, manifest, range, signal, recycles }: ReadFileParts,
+async function* cutPieces(
+  parts: ReadFileParts,
   size: PieceSize,
-): AsyncGenerator<Uint8Array> {
-  const buffers = new BufferPair();
+  buffers: BufferPair | undefined,
+): AsyncGenerator<CutPiece> {
+  const { store, manifest, range, signal } = parts;
   for await (const chunk of new ManifestReader(store, manifest).chunksIn(range)) {
     const handle = await openChunk(store, chunk);
     try {
@@ -75,15 +99,24 @@ async function* readChunks(
         refuseWhenCanceled(signal);
         // Pieces end where the blob's blocks do, so that no block is read twice.
         const aligned = start + size.bytes - ((start + size.bytes) % limits.blockBytes);
-        const stop = Math.min(aligned, end);
-        const piece = { start, end: stop };
-        yield await handle.read(piece, recycles && buffers.scratchFor(piece, chunk.digest.size));
-        start = stop;
+        const piece = { start, end: Math.min(aligned, end) };
+        const bytes = await handle.read(piece, buffers?.scratchFor(piece, chunk.digest.size));
+        yield { bytes, again: () => readChunk(store, chunk, piece) };
+        start = piece.end;
         size.grow();
       }
     } finally {
       await handle.close();
     }
+  }
+}
+
+async function readChunk(store: Pick<BlobStore, 'open'>, chunk: PlacedChunk, range: ByteRange): Promise<Uint8Array> {
+  const handle = await openChunk(store, chunk);
+  try {
+    return await handle.read(range);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -97,24 +130,4 @@ async function openChunk(store: Pick<BlobStore, 'open'>, { digest }: PlacedChunk
 
 function refuseWhenCanceled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new CairnError('canceled', 'the read was canceled', { cause: signal.reason });
-}
-
-/** The same items, each asked for while the one before is used. */
-async function* readAhead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
-  const ask = () => {
-    const asked = source.next();
-    // Its failure is thrown where it is awaited; until then it must not count as unhandled.
-    asked.catch(() => {});
-    return asked;
-  };
-  let ahead = ask();
-  try {
-    for (let result = await ahead; !result.done; result = await ahead) {
-      ahead = ask();
-      yield result.value;
-    }
-  } finally {
-    await ahead.catch(() => {});
-    await source.return(undefined);
-  }
 }

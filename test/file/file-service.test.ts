@@ -7,6 +7,7 @@ import { limits } from '../../src/base/limits.js';
 import { formatChecksum } from '../../src/chunk/chunk.js';
 import { FileService } from '../../src/file/file-service.js';
 import { bytesOf, streamOf, withFiles } from '../support/file-service.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { randomSplit, seededRandom, testSeed } from '../support/random.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -223,6 +224,33 @@ describe('files', () => {
     expect(await longest(new ByteBudget(0))).toBe(limits.firstReadBytes);
     expect(await longest(new ByteBudget(1 << 30))).toBeGreaterThan(limits.firstReadBytes * 8);
   });
+
+  it.each([undefined, true as const])(
+    'are forgotten by readers that stop, who go on with the same bytes: recycled %s',
+    async (recycles) => {
+      const bytes = seededRandom(seed).bytes(4_000_000);
+      const clock = new ManualClock();
+      const budget = new ByteBudget(1 << 30);
+      await withFiles(
+        async ({ files }) => {
+          const { fileId } = await files.upload('name', bytes);
+          const pieces = (await files.open(fileId)).bytes(undefined, { recycles });
+          const read: Uint8Array[] = [];
+          const take = async () => new Uint8Array((await pieces.next()).value as Uint8Array);
+          for (let i = 0; i < 6; i++) read.push(await take());
+          const taken = budget.takenBytes;
+          clock.advance(limits.stalledPieceMilliseconds);
+          await expect.poll(() => budget.takenBytes).toBeLessThan(taken / 2 + 1);
+          read.push(await take(), await take());
+          expect(read.at(-1)!.length).toBeLessThanOrEqual(2 * limits.firstReadBytes);
+          for await (const piece of pieces) read.push(new Uint8Array(piece));
+          expect(Buffer.concat(read).equals(bytes)).toBe(true);
+          expect(budget.takenBytes).toBe(0);
+        },
+        { budget, clock, chunking: { kind: 'fixed', chunkBytes: 900_000 } },
+      );
+    },
+  );
 
   it('are corrupt, and never other bytes, when somebody deletes their chunks or manifests', () =>
     withFiles(async ({ files, store }) => {
