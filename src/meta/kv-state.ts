@@ -23,6 +23,7 @@ const firstState: StateRow = { revision: 1, compacted: 0, appliedIndex: 0 };
 
 export class KvState {
   readonly #db: RowDb;
+  readonly #onFailed: (error: CairnError) => void;
   readonly #sweeper: Sweeper;
   readonly #listeners = new Set<() => void>();
   #state: StateRow;
@@ -31,18 +32,22 @@ export class KvState {
   #failure: CairnError | undefined;
   #isClosed = false;
 
-  private constructor(db: RowDb, state: StateRow) {
+  private constructor(db: RowDb, state: StateRow, onFailed: (error: CairnError) => void) {
     this.#db = db;
+    this.#onFailed = onFailed;
     this.#state = state;
     this.#durableIndex = state.appliedIndex;
     this.#sweeper = new Sweeper(db);
   }
 
-  /** Takes the database over, also when it fails: `corrupt` when it holds something else. */
-  static async open(db: RowDb): Promise<KvState> {
+  /**
+   * Takes the database over, also when it fails: `corrupt` when it holds something else. `onFailed` is told of the write that
+   * was the last.
+   */
+  static async open(db: RowDb, onFailed: (error: CairnError) => void = () => {}): Promise<KvState> {
     try {
       await checkFormat(db);
-      const opened = new KvState(db, await readState(db));
+      const opened = new KvState(db, await readState(db), onFailed);
       opened.#sweeper.sweepTo(opened.compacted);
       return opened;
     } catch (error) {
@@ -159,6 +164,7 @@ export class KvState {
       } catch (error) {
         this.#failure =
           error instanceof CairnError ? error : new CairnError('storage', String(error), { cause: error });
+        this.#onFailed(this.#failure);
         throw this.#failure;
       }
     }

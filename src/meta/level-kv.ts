@@ -36,6 +36,8 @@ export interface LevelKvOptions {
   readonly directory: string;
   /** What `status` calls this node. */
   readonly nodeId: string;
+  /** Told once, when no more can be written until it is opened anew. */
+  readonly onFailed?: ((error: CairnError) => void) | undefined;
 }
 
 interface Pending {
@@ -59,8 +61,8 @@ export class LevelKv implements KvStore {
   }
 
   /** `unavailable` while another process has it open, `corrupt` when it is damaged. */
-  static async open({ directory, nodeId }: LevelKvOptions): Promise<LevelKv> {
-    return new LevelKv(await KvState.open(await openLevelRowDb(directory)), nodeId);
+  static async open({ directory, nodeId, onFailed }: LevelKvOptions): Promise<LevelKv> {
+    return new LevelKv(await KvState.open(await openLevelRowDb(directory), onFailed), nodeId);
   }
 
   async get(key: Uint8Array, options: ReadOptions = {}): Promise<KeyValue | undefined> {

@@ -69,10 +69,12 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
   const opened =
     config.store ??
     (await openDataDirectory({ config, logger, clock, random, onPoisoned: () => serving.stopWrites() }));
-  const metadata = await openMetadata({ config, logger, clock }).catch(async (error) => {
-    await opened.close();
-    throw error;
-  });
+  const metadata = await openMetadata({ config, logger, clock, onPoisoned: () => serving.stopWrites() }).catch(
+    async (error) => {
+      await opened.close();
+      throw error;
+    },
+  );
   const accounts = await openAccounts({
     kv: metadata.kv,
     clock,

@@ -22,6 +22,8 @@ export interface MetadataParts {
   readonly config: Pick<ServerConfig, 'data' | 'store' | 'nodeId' | 'meta' | 'raft' | 'etcd' | 'etcdPrefix'>;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Called once, when the metadata on this machine takes no more writes. */
+  readonly onPoisoned?: (() => void) | undefined;
 }
 
 export interface OpenedMetadata {
@@ -32,13 +34,17 @@ export interface OpenedMetadata {
 }
 
 /** The data directory must be this process's. */
-export async function openMetadata({ config, logger, clock }: MetadataParts): Promise<OpenedMetadata> {
+export async function openMetadata({ config, logger, clock, onPoisoned }: MetadataParts): Promise<OpenedMetadata> {
   if (config.meta === 'etcd') {
     // Its history is compacted as its operators say: others may use it.
     const kv = new EtcdKv({ endpoints: config.etcd, prefix: config.etcdPrefix, clock });
     return { kv, members: undefined, close: () => kv.close() };
   }
-  const { kv, members } = config.meta === 'raft' ? await openGroup(config, logger) : await openLocal(config);
+  const onFailed = (error: CairnError) => {
+    logger.error({ err: error }, 'the metadata takes no more writes until the server is started again');
+    onPoisoned?.();
+  };
+  const { kv, members } = config.meta === 'raft' ? await openGroup(config, logger) : await openLocal(config, onFailed);
   const stopCompacting = compactRegularly(kv, clock, limits.kvHistoryMilliseconds, (error) =>
     logger.warn({ err: error }, 'the history of the metadata was not compacted'),
   );
@@ -53,10 +59,13 @@ export async function openMetadata({ config, logger, clock }: MetadataParts): Pr
 }
 
 /** Metadata beside a store that was handed in is kept in memory alone. */
-async function openLocal({ data, store, nodeId }: MetadataParts['config']): Promise<Omit<OpenedMetadata, 'close'>> {
+async function openLocal(
+  { data, store, nodeId }: MetadataParts['config'],
+  onFailed: (error: CairnError) => void,
+): Promise<Omit<OpenedMetadata, 'close'>> {
   const kv =
     store === undefined
-      ? await LevelKv.open({ directory: join(data, 'meta'), nodeId })
+      ? await LevelKv.open({ directory: join(data, 'meta'), nodeId, onFailed })
       : new LevelKv(await KvState.open(new MemoryRowDb()), nodeId);
   return { kv, members: undefined };
 }

@@ -205,7 +205,8 @@ describe('compaction beside a slow reader', () => {
 describe('a failed write', () => {
   it('is the end of all writing, and of nothing else', async () => {
     const db = new ForgetfulRowDb();
-    const state = await KvState.open(db);
+    const onFailed = vi.fn();
+    const state = await KvState.open(db, onFailed);
     const entry = (index: number): KvEntry => ({
       index,
       command: { kind: 'txn', txn: { success: [put(textKey('a'), `${index}`)] } },
@@ -215,6 +216,7 @@ describe('a failed write', () => {
     await expect(state.apply([entry(2)])).rejects.toMatchObject({ code: 'storage' });
     db.failAfter(100);
     await expect(state.apply([entry(2)])).rejects.toMatchObject({ code: 'storage' });
+    expect(onFailed.mock.calls).toEqual([[expect.objectContaining({ code: 'storage' })]]);
     expect(state.appliedIndex).toBe(1);
     expect(plain((await state.get(textKey('a'), {}))?.value)).toBe(plain(textKey('1')));
     await state.close();
