@@ -8,6 +8,9 @@ import type { RaftStatus, WriteBatch } from '../../src/raft/raft-core.js';
 import type { LogImage } from './sim-disk.js';
 import { fingerprint } from './trace.js';
 
+/** An election timeout. */
+const stalledTicksMax = 10;
+
 export class Violation extends Error {
   override readonly name = 'Violation';
 
@@ -28,6 +31,8 @@ export interface Observed {
   readonly durableIndex: number;
   /** What it has written is behind what it knows. */
   readonly isLagging: boolean;
+  /** Ticks since the oldest write that is not acknowledged yet. */
+  readonly stalledTicks: number;
   /** Its disk is gone for good. */
   readonly isWiped: boolean;
 }
@@ -127,6 +132,9 @@ export class Checks {
     }
     if (term < seen.term) throw new Violation('terms only grow', `node ${id} from ${seen.term} to ${term}`);
     if (commit < seen.commit) throw new Violation('commit only grows', `node ${id} from ${seen.commit} to ${commit}`);
+    if (role === 'leader' && node.stalledTicks > stalledTicksMax) {
+      throw new Violation('leaders write', `node ${id} has written nothing for ${node.stalledTicks} ticks`);
+    }
     if (role === 'leader' && (!seen.isLeader || term !== seen.term)) this.#elected(node, term);
     else if (role === 'leader' && commit > seen.commit) this.#committedByCount(node, status);
     if (role === 'leader' && commit > seen.commit) {

@@ -52,6 +52,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     'own?.accepted(state.log.lastIndex)',
   ),
   bug(
+    'a leader whose disk hangs stays',
+    'raft-state.js',
+    'return oldest !== undefined && ',
+    'return oldest === null && ',
+  ),
+  bug(
     'an acknowledgement covers what was replaced meanwhile',
     'raft-log.js',
     'stable = Math.min(stable, first - 1);',

@@ -2,7 +2,7 @@
 // a process was about to do when it stopped does not happen; while it is paused, it happens later.
 
 import type { CairnError } from '../../src/base/errors.js';
-import type { RaftDriverParts } from '../../src/raft/driver-parts.js';
+import type { RaftDriverParts, RaftStorage } from '../../src/raft/driver-parts.js';
 import type { GroupState } from '../../src/raft/entry.js';
 import type { Message, SnapshotOffer } from '../../src/raft/message.js';
 import type { RaftLimits } from '../../src/raft/raft-options.js';
@@ -55,6 +55,9 @@ export class SimNode {
   readonly #world: NodeWorld;
   readonly #random: SeededRandom;
   #process = 0;
+  #ticks = 0;
+  /** When the writes under way began. */
+  readonly #writes: number[] = [];
 
   constructor(
     readonly id: number,
@@ -89,6 +92,7 @@ export class SimNode {
     const process = ++this.#process;
     this.pausedUntil = 0;
     this.isLagging = false;
+    this.#writes.length = 0;
     const after = (delay: number, run: () => void) => this.#after(process, delay, run);
     const now = () => queue.now;
     const recovered = implementation.recoverRaft(this.disk.durable, this.machine.durable.group);
@@ -110,7 +114,7 @@ export class SimNode {
         logPinnedBytesMax: 8000,
         requestsMax: 64,
       },
-      storage: this.disk.storage(times, now, after, (batch) => checks.write(this, batch)),
+      storage: this.#timed(this.disk.storage(times, now, after, (batch) => checks.write(this, batch))),
       transport: {
         send: (message) => {
           checks.sends(this, message);
@@ -145,8 +149,26 @@ export class SimNode {
     this.#world.observe(this);
   }
 
+  get stalledTicks() {
+    return this.#ticks - (this.#writes[0] ?? this.#ticks);
+  }
+
+  #timed({ write, forget }: RaftStorage): RaftStorage {
+    return {
+      write: (batch, done) => {
+        this.#writes.push(this.#ticks);
+        write(batch, (error) => {
+          this.#writes.shift();
+          done(error);
+        });
+      },
+      forget,
+    };
+  }
+
   #scheduleTick(process: number): void {
     this.#after(process, this.tickInterval, () => {
+      this.#ticks++;
       this.driver!.tick();
       if (process === this.#process) this.#scheduleTick(process);
     });
