@@ -28,7 +28,7 @@ export const limits = {
   /** Records that compaction looks at in one turn of the event loop. */
   compactionStepRecordsMax: 256,
   /** Rows of the index read or changed in one step. */
-  indexStepRowsMax: 1000,
+  indexStepRowsMax: 500,
   /** Changed rows at which the index is written without waiting for the next round of maintenance. */
   indexLagRowsMax: 65_536,
   /** Hashes that a filter holds without need, beyond as many as there are blobs, before it is built anew. */
@@ -45,7 +45,7 @@ export const limits = {
   /** Bytes of records that one group commit writes. */
   groupCommitBytesMax: 4 * mib,
   /** Records that one group commit writes: what is done for them between two turns of the event loop stays short. */
-  groupCommitRecordsCountMax: 2048,
+  groupCommitRecordsCountMax: 1024,
   /** Bytes of records waiting for a group commit; an append beyond it waits for room. */
   appendQueueBytesMax: 64 * mib,
   /** Small blobs of one `writeMany` that are hashed and queued in one turn of the event loop: so many, or so many bytes. */

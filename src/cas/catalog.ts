@@ -113,40 +113,35 @@ export class Catalog {
   }
 
   /** One answer for each hash, in order. For many: what has to come from the disk does not hold the event loop. */
-  stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
-    const known = (hash: BlobHash) => {
-      const size = this.#memory.table.sizeOf(hash);
-      return size < 0 ? undefined : { size };
-    };
-    return this.#lookUp(hashes, known, ({ size }) => ({ size }));
+  async stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
+    const stats = this.#memory.table.sizesOf(hashes).map((size) => (size < 0 ? undefined : { size }));
+    await this.#askIndex(hashes, stats, ({ size }) => ({ size }));
+    return stats;
   }
 
   /** The same with all that a row says. */
-  rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {
-    return this.#lookUp(
-      hashes,
-      (hash) => this.#memory.table.get(hash),
-      (row) => row,
-    );
+  async rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {
+    const rows = hashes.map((hash) => this.#memory.table.get(hash));
+    await this.#askIndex(hashes, rows, (row) => row);
+    return rows;
   }
 
-  async #lookUp<T>(
+  /** Fills in the answers that the table does not have. */
+  async #askIndex<T>(
     hashes: readonly BlobHash[],
-    known: (hash: BlobHash) => T | undefined,
-    stored: (row: BlobRow) => T,
-  ): Promise<(T | undefined)[]> {
+    answers: (T | undefined)[],
+    answerOf: (row: BlobRow) => T,
+  ): Promise<void> {
+    if (this.#memory.isComplete) return;
     const elsewhere: number[] = [];
-    const answers = hashes.map((hash, index) => {
-      const answer = known(hash);
-      if (answer === undefined && this.#isElsewhere(hash)) elsewhere.push(index);
-      return answer;
-    });
+    for (let i = 0; i < hashes.length; i++) {
+      if (answers[i] === undefined && this.#isElsewhere(hashes[i]!)) elsewhere.push(i);
+    }
     for (let start = 0; start < elsewhere.length; start += limits.indexStepRowsMax) {
       const step = elsewhere.slice(start, start + limits.indexStepRowsMax);
       const rows = await this.#storedRows(step.map((index) => hashes[index]!));
-      for (const [i, row] of rows.entries()) answers[step[i]!] = row && stored(row);
+      for (const [i, row] of rows.entries()) answers[step[i]!] = row && answerOf(row);
     }
-    return answers;
   }
 
   async #storedRows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {

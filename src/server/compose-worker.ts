@@ -16,6 +16,7 @@ import type { Admission } from '../api/rpc/rpc-parts.js';
 import { ServingState } from '../api/rpc/serving-state.js';
 import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
+import { TurnBudget } from '../api/rpc/turn-budget.js';
 import { StreamWindows } from '../api/stream-windows.js';
 import { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
@@ -93,6 +94,7 @@ export function composeWorker(parts: ComposeWorkerParts): WorkerComposition {
     advertise: config.advertise,
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
+    lookups: new TurnBudget(limits.lookupSliceCountMax),
   });
   const cors = createCors(config.corsOrigins);
   const guardFor = guardsFor(config);

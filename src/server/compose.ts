@@ -19,6 +19,7 @@ import { ServingState } from '../api/rpc/serving-state.js';
 import { admitCall } from '../api/rpc/token-admission.js';
 import { TokenHolders } from '../api/rpc/token-holders.js';
 import { TransportTokens } from '../api/rpc/transport-tokens.js';
+import { TurnBudget } from '../api/rpc/turn-budget.js';
 import { StreamWindows } from '../api/stream-windows.js';
 import { lmofFace } from '../api/tcp/lmof-face.js';
 import { ByteBudget } from '../base/byte-budget.js';
@@ -157,6 +158,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     advertise: config.advertise,
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
+    lookups: new TurnBudget(limits.lookupSliceCountMax),
     budget,
     windows,
     nextCallId,

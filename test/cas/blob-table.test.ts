@@ -44,6 +44,8 @@ function expectSame(table: BlobTable, oracle: Map<string, { hash: BlobHash; row:
     expect(table.sizeOf(hash)).toBe(row.size);
   }
   expect(table.bytes).toBe(bytes);
+  const asked = [...Array.from(oracle.values(), ({ hash }) => hash), ...absent];
+  expect(table.sizesOf(asked)).toEqual(asked.map((hash) => oracle.get(hashHex(hash))?.row.size ?? -1));
   for (const hash of absent) {
     if (oracle.has(hashHex(hash))) continue;
     expect(table.get(hash)).toBeUndefined();

@@ -20,7 +20,7 @@ import { decodePageToken, encodePageToken } from './page-token.js';
 import { isLocalPeer } from './peer.js';
 import type { RpcParts } from './rpc-parts.js';
 
-type Parts = Pick<RpcParts, 'store' | 'logger' | 'negotiateConcurrency'>;
+type Parts = Pick<RpcParts, 'store' | 'logger' | 'negotiateConcurrency' | 'lookups'>;
 
 export function blobService(parts: Parts): ServiceImpl<typeof BlobService> {
   const { store } = parts;

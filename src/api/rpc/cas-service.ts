@@ -12,7 +12,7 @@ import { untilAborted } from './until-aborted.js';
 
 type Parts = Pick<
   RpcParts,
-  'store' | 'negotiateConcurrency' | 'advertise' | 'tokens' | 'tokenHolders' | 'recommendedConcurrency'
+  'store' | 'negotiateConcurrency' | 'lookups' | 'advertise' | 'tokens' | 'tokenHolders' | 'recommendedConcurrency'
 >;
 
 export function casService(parts: Parts): ServiceImpl<typeof ContentAddressableStorage> {

@@ -1,7 +1,6 @@
 // The question that starts every sync: which of these are not here? Asked in slices, so that a long list never holds the
 // event loop; between two slices everybody else has a turn.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, digestKey, hashKey } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
@@ -9,17 +8,20 @@ import { limits } from '../../base/limits.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import { concurrently } from './concurrently.js';
 import { fromDigestMessage } from './digest-message.js';
+import type { TurnBudget } from './turn-budget.js';
 
 export interface MissingDigestsParts {
   readonly store: BlobStore;
   /** Slices looked up at once. */
   readonly negotiateConcurrency: number;
+  /** Digests that all calls together look up in one turn of the event loop. */
+  readonly lookups: TurnBudget;
 }
 
 /** Digests in the form in which they were asked; each is made when its turn comes. */
 export interface AskedDigests {
   readonly count: number;
-  /** `invalid_argument` for a malformed one. May be called more than once. */
+  /** `invalid_argument` for a malformed one. */
   at(index: number): Digest;
 }
 
@@ -39,7 +41,7 @@ export async function missingDigests(
  * no match. `invalid_argument` for a malformed digest, `too_large` for more than `digestsPerRequestCountMax`.
  */
 export async function missingIndexes(
-  { store, negotiateConcurrency }: MissingDigestsParts,
+  { store, negotiateConcurrency, lookups }: MissingDigestsParts,
   asked: AskedDigests,
   signal: AbortSignal,
 ): Promise<number[]> {
@@ -48,25 +50,36 @@ export async function missingIndexes(
   const sliceCount = Math.ceil(limits.lookupSliceCountMax / negotiateConcurrency);
   const starts: number[] = [];
   for (let start = 0; start < asked.count; start += sliceCount) starts.push(start);
-  const found = await concurrently(starts, negotiateConcurrency, signal, async (start, index) => {
-    if (index > 0) await nextTurn();
-    return missingInSlice(store, asked, start, Math.min(asked.count, start + sliceCount));
+  const found = await concurrently(starts, negotiateConcurrency, signal, async (start) => {
+    const end = Math.min(asked.count, start + sliceCount);
+    await lookups.take(end - start);
+    return missingInSlice(store, asked, start, end);
   });
   const seen = new SeenDigests();
   const missing: number[] = [];
-  for (const [index, slice] of found.entries()) {
-    if (index % negotiateConcurrency === negotiateConcurrency - 1) await nextTurn();
-    for (const at of slice) if (seen.add(asked.at(at))) missing.push(at);
+  for (const slice of found) {
+    await lookups.take(slice.indexes.length);
+    for (let i = 0; i < slice.indexes.length; i++) if (seen.add(slice.digests[i]!)) missing.push(slice.indexes[i]!);
   }
   return missing;
 }
 
-async function missingInSlice(store: BlobStore, asked: AskedDigests, start: number, end: number): Promise<number[]> {
+/** Digests, and where in the list they are. */
+interface Missing {
+  readonly indexes: number[];
+  readonly digests: Digest[];
+}
+
+async function missingInSlice(store: BlobStore, asked: AskedDigests, start: number, end: number): Promise<Missing> {
   const digests: Digest[] = [];
   for (let index = start; index < end; index++) digests.push(asked.at(index));
   const stats = await store.stat(digests.map(({ hash }) => hash));
-  const missing: number[] = [];
-  for (let i = 0; i < digests.length; i++) if (stats[i]?.size !== digests[i]!.size) missing.push(start + i);
+  const missing: Missing = { indexes: [], digests: [] };
+  for (let i = 0; i < digests.length; i++) {
+    if (stats[i]?.size === digests[i]!.size) continue;
+    missing.indexes.push(start + i);
+    missing.digests.push(digests[i]!);
+  }
   return missing;
 }
 

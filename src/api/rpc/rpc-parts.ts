@@ -17,6 +17,7 @@ import type { AccountServiceParts } from './account-service.js';
 import type { ServingState } from './serving-state.js';
 import type { TokenHolders } from './token-holders.js';
 import type { TransportTokens } from './transport-tokens.js';
+import type { TurnBudget } from './turn-budget.js';
 
 /** An address as people write it: an IPv4 or IPv6 literal and a port. */
 export interface SocketEndpoint {
@@ -78,6 +79,8 @@ export interface RpcParts {
   readonly recommendedConcurrency: number;
   /** Slices of one question about missing blobs that are looked up at once. */
   readonly negotiateConcurrency: number;
+  /** Digests that all calls together look up in one turn of the event loop. */
+  readonly lookups: TurnBudget;
   /** What streams may hold beyond what each has from the start. */
   readonly budget: ByteBudget;
   /** Widens the windows of HTTP/2 streams that bring much. */

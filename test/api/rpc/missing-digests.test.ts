@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { missingDigests } from '../../../src/api/rpc/missing-digests.js';
+import { TurnBudget } from '../../../src/api/rpc/turn-budget.js';
 import type { BlobHash } from '../../../src/base/digest.js';
 import { limits } from '../../../src/base/limits.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
@@ -8,6 +9,7 @@ import { DigestSchema } from '../../../src/gen/zako/v1/digest/digest_pb.js';
 import { freshBlob } from '../../conformance/wire-blobs.js';
 
 const never = new AbortController().signal;
+const lookups = new TurnBudget(limits.lookupSliceCountMax);
 
 /** Notes the questions asked of it, and how many were under way at once. */
 class AskedStore extends MemoryStore {
@@ -38,7 +40,11 @@ it('asks in slices, so many at once, and answers in order', async () => {
   const blob = freshBlob(9);
   await store.write(blob.bytes);
   asked[100] = create(DigestSchema, blob.message);
-  const missing = await missingDigests({ store, negotiateConcurrency: 3 }, [...asked, ...asked.slice(0, 5)], never);
+  const missing = await missingDigests(
+    { store, negotiateConcurrency: 3, lookups },
+    [...asked, ...asked.slice(0, 5)],
+    never,
+  );
   expect(missing).toEqual(asked.filter((_, index) => index !== 100));
   expect(store.asked).toHaveLength(7);
   expect(3 * Math.max(...store.asked)).toBeLessThan(limits.lookupSliceCountMax + 3);
@@ -48,7 +54,7 @@ it('asks in slices, so many at once, and answers in order', async () => {
 it('refuses too many before it asks the store anything', async () => {
   const store = new AskedStore();
   const asked = digests(limits.digestsPerRequestCountMax + 1);
-  await expect(missingDigests({ store, negotiateConcurrency: 3 }, asked, never)).rejects.toMatchObject({
+  await expect(missingDigests({ store, negotiateConcurrency: 3, lookups }, asked, never)).rejects.toMatchObject({
     code: 'too_large',
   });
   expect(store.asked).toEqual([]);
@@ -57,7 +63,7 @@ it('refuses too many before it asks the store anything', async () => {
 it('stops when it is canceled', async () => {
   const store = new AskedStore();
   const abort = new AbortController();
-  const answer = missingDigests({ store, negotiateConcurrency: 1 }, digests(65_536), abort.signal);
+  const answer = missingDigests({ store, negotiateConcurrency: 1, lookups }, digests(65_536), abort.signal);
   setTimeout(() => abort.abort(), 12);
   await expect(answer).rejects.toMatchObject({ code: 'canceled' });
   expect(store.asked.length).toBeLessThan(20);
@@ -72,7 +78,7 @@ it('gives others a turn between slices', async () => {
     if (counting) setImmediate(count);
   };
   setImmediate(count);
-  await missingDigests({ store: new MemoryStore(), negotiateConcurrency: 4 }, asked, never);
+  await missingDigests({ store: new MemoryStore(), negotiateConcurrency: 4, lookups }, asked, never);
   counting = false;
   expect(turns).toBeGreaterThan(1.7 * (65_536 / limits.lookupSliceCountMax));
 });

@@ -12,6 +12,7 @@ import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
 import { TokenHolders } from '../../../src/api/rpc/token-holders.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
+import { TurnBudget } from '../../../src/api/rpc/turn-budget.js';
 import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
 import { StreamWindows } from '../../../src/api/stream-windows.js';
 import { ByteBudget } from '../../../src/base/byte-budget.js';
@@ -55,6 +56,7 @@ export function testParts(given: Partial<RpcParts> = {}): {
     shutdown: new AbortController().signal,
     recommendedConcurrency: 4,
     negotiateConcurrency: 2,
+    lookups: new TurnBudget(limits.lookupSliceCountMax),
     budget,
     windows: new StreamWindows(budget),
     nextCallId: () => String(++callId),

@@ -10,7 +10,7 @@ import { encodeEnvelope } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
 import { messageReader, type RequestMessages } from './request-messages.js';
 
-type Parts = Pick<RpcParts, 'store' | 'negotiateConcurrency'>;
+type Parts = Pick<RpcParts, 'store' | 'negotiateConcurrency' | 'lookups'>;
 
 /** Sends all answers itself. */
 export async function laneNegotiate(
