@@ -8,9 +8,8 @@ import { uniqueName } from '../../../base/random.js';
 import type { FileService } from '../../../file/file-service.js';
 import { isServerFault, toLumeoError } from '../../error-map.js';
 import type { Exchange } from '../exchange.js';
-import { sendPieces } from '../send-blob.js';
 import { type ApiRoute, apiRoute } from './api-route.js';
-import { dispositionOf } from './download-file.js';
+import { dispositionOf, sendAll } from './download-file.js';
 import { type FileRoutesParts, ifExistsQuery } from './file-routes.js';
 import { storedFile, storedFileData } from './file-shapes.js';
 import { type FilePart, noSuchPart, readFileParts } from './multipart-body.js';
@@ -74,11 +73,7 @@ export function batchRoutes({ files, cluster, random }: FileRoutesParts): ApiRou
         const boundary = uniqueName(random);
         const pieces = batchPieces(files, exchange, body.file_ids, boundary);
         const headers = { 'content-type': `multipart/mixed; boundary=${boundary}`, 'cache-control': 'no-store' };
-        try {
-          await sendPieces(exchange, 200, headers, async () => (await pieces.next()).value ?? undefined);
-        } finally {
-          await pieces.return(undefined);
-        }
+        await sendAll(exchange, 200, headers, pieces);
       },
     }),
   ];

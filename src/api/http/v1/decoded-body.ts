@@ -1,12 +1,12 @@
 // A request's body as it was before the client compressed it: with `Content-Encoding: gzip`, or as it is. What little
 // grows into much is refused long before it fills a disk.
 
-import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { CairnError } from '../../../base/errors.js';
 import { limits } from '../../../base/limits.js';
 import type { Exchange } from '../exchange.js';
 import { readBody } from '../request-body.js';
+import { through } from './through.js';
 
 /** `invalid_argument` for other encodings and for what is no gzip; `too_large` for what grows beyond measure. */
 export function decodedBody(exchange: Exchange): AsyncIterable<Uint8Array> {
@@ -31,29 +31,16 @@ function encodingOf(exchange: Exchange): string {
 }
 
 async function* gunzipped(exchange: Exchange): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(readBody(exchange), { objectMode: false, highWaterMark: limits.firstReadBytes });
-  const gunzip = createGunzip();
-  let failure: unknown;
-  source.on('error', (error) => {
-    failure = error;
-    gunzip.destroy(error);
-  });
-  source.pipe(gunzip);
   let decoded = 0;
   try {
-    for await (const piece of gunzip as AsyncIterable<Uint8Array>) {
+    for await (const piece of through(readBody(exchange), createGunzip())) {
       decoded += piece.length;
       const allowed = limits.decodedBodyBytesFree + limits.decodedBodyRatioMax * exchange.bytesIn;
       if (decoded > allowed) throw new CairnError('too_large', `${exchange.bytesIn} bytes of gzip hold too much`);
       yield piece;
     }
   } catch (error) {
-    if (failure !== undefined) throw failure;
     if (error instanceof CairnError) throw error;
     throw new CairnError('invalid_argument', `the body is no gzip: ${(error as Error).message}`, { cause: error });
-  } finally {
-    source.unpipe(gunzip);
-    source.destroy();
-    gunzip.destroy();
   }
 }

@@ -1,6 +1,7 @@
-// GET and HEAD of a file's bytes: whole, conditional, or in parts. The tag is that of the version's manifest, so that equal
+// GET and HEAD of a file's bytes: whole, compressed, conditional, or in parts. The tag is that of the version's manifest, so that equal
 // bytes have equal tags, whatever they are called.
 
+import { constants, createGzip } from 'node:zlib';
 import contentDisposition from 'content-disposition';
 import type { Random } from '../../../base/random.js';
 import type { FileInfo } from '../../../file/file-info.js';
@@ -10,6 +11,7 @@ import { blobTag } from '../conditions.js';
 import type { AnswerHeaders, Exchange } from '../exchange.js';
 import { sendPieces } from '../send-blob.js';
 import { answerByCondition, sendContent } from '../send-content.js';
+import { through } from './through.js';
 
 const contentType = 'application/octet-stream';
 
@@ -23,10 +25,28 @@ export async function downloadFile(exchange: Exchange, random: Random, file: Ope
     'cache-control': 'no-cache',
     'content-disposition': dispositionOf(info),
     'x-content-type-options': 'nosniff',
+    vary: 'accept-encoding, origin',
   };
   if (answerByCondition(exchange, tag, headers)) return;
   if (exchange.method === 'HEAD') {
     exchange.answer(200, { ...headers, 'content-type': contentType, 'content-length': info.size });
+    return;
+  }
+  if (exchange.header('range') === undefined && prefersGzip(exchange.header('accept-encoding') ?? '')) {
+    // The same content in other bytes: a weak tag, and no parts.
+    const encoded = {
+      'content-type': contentType,
+      'content-encoding': 'gzip',
+      etag: `W/${tag}`,
+      'accept-ranges': 'none',
+    };
+    const bytes = file.bytes(undefined, { signal: exchange.signal });
+    await sendAll(
+      exchange,
+      200,
+      { ...headers, ...encoded },
+      through(bytes, createGzip({ level: constants.Z_BEST_SPEED })),
+    );
     return;
   }
   await sendContent(exchange, random, {
@@ -43,6 +63,21 @@ export function dispositionOf({ name }: Pick<FileInfo, 'name'>): string {
   return contentDisposition(name, { fallback: name.replace(/[^\x20-\x7e]/gu, '_') });
 }
 
+/**
+ * Compressing costs more than sending, and most programs name gzip without a thought. Who means it says that plain bytes are
+ * less welcome: `gzip, identity;q=0.5`.
+ */
+function prefersGzip(header: string): boolean {
+  const weights = new Map(
+    header.split(',').map((coding) => {
+      const [name, weight] = coding.split(/;\s*q=/i) as [string, string | undefined];
+      return [name.trim().toLowerCase(), Number(weight ?? 1)];
+    }),
+  );
+  const [gzip, identity] = [weights.get('gzip'), weights.get('identity')];
+  return gzip !== undefined && identity !== undefined && gzip > identity;
+}
+
 async function sendParts(
   exchange: Exchange,
   status: number,
@@ -56,10 +91,19 @@ async function sendParts(
       else if (part.end > part.start) yield* file.bytes(part, { signal: exchange.signal, recycles: true });
     }
   }
-  const sending = pieces();
+  await sendAll(exchange, status, headers, pieces());
+}
+
+/** Sends the head and all pieces. */
+export async function sendAll(
+  exchange: Exchange,
+  status: number,
+  headers: AnswerHeaders,
+  pieces: AsyncGenerator<Uint8Array>,
+): Promise<void> {
   try {
-    await sendPieces(exchange, status, headers, async () => (await sending.next()).value ?? undefined);
+    await sendPieces(exchange, status, headers, async () => (await pieces.next()).value ?? undefined);
   } finally {
-    await sending.return(undefined);
+    await pieces.return(undefined);
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashHex } from '../../../../src/base/digest.js';
 import { digestBlob } from '../../../../src/blake3/hasher.js';
@@ -110,6 +111,26 @@ describe('an upload', () => {
     expect(await server.call('GET', `${path}?version=2`)).toMatchObject({ status: 404, code: 1002 });
   });
 
+  it('lists a thousand chunks, and counts all', async () => {
+    const other = await FileServer.start({ chunking: { kind: 'fixed', chunkBytes: 100 } });
+    try {
+      const body = formOf({ name: 'many', content: seededRandom(3).bytes(120_050) });
+      const { data } = await other.call('POST', '/api/v1/files', { headers: formHeaders, body });
+      expect([data?.chunk_count, (data as unknown as { chunks: unknown[] }).chunks.length]).toEqual([1201, 1000]);
+      const rest = await other.call('GET', `/api/v1/files/${data?.file_id}/chunks?page=2`);
+      expect(rest.data).toMatchObject({ total: 1201, page: 2, page_size: 1000 });
+      expect(rest.data?.chunks?.[200]).toMatchObject({ size: 50 });
+      const batch = formOf(...['a', 'b'].map((name) => ({ name, content: seededRandom(4).bytes(80_000) })));
+      const both = await other.call('POST', '/api/v1/files/batch', { headers: formHeaders, body: batch });
+      const lengths = (both.data as unknown as { results: { data: { chunks: unknown[] } }[] }).results.map(
+        (each) => each.data.chunks.length,
+      );
+      expect(lengths).toEqual([800, 200]);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('is refused in maintenance, before it is read', async () => {
     await server.call('POST', '/api/v1/nodes/node-1/maintenance');
     const expect100 = { ...formHeaders, expect: '100-continue' };
@@ -180,6 +201,35 @@ describe('a download', () => {
     const answer = await server.ask('GET', path, { headers: { range: 'bytes=2500000-' } });
     expect([answer.status, answer.headers['content-range']]).toEqual([416, 'bytes */2500000']);
     expect(JSON.parse(answer.body.toString())).toMatchObject({ code: 1001, error: 'INVALID_PARAMETER' });
+  });
+
+  it('is compressed for those who prefer that', async () => {
+    const get = (coding: string, more = {}) =>
+      server.ask('GET', path, { headers: { 'accept-encoding': coding, ...more } });
+    const packed = await get('gzip, identity;q=0.5');
+    expect(packed.headers).toMatchObject({
+      'content-encoding': 'gzip',
+      'content-type': 'application/octet-stream',
+      etag: `W/${headers.etag}`,
+      vary: 'accept-encoding, origin',
+    });
+    expect(packed.headers['content-length']).toBeUndefined();
+    expect(Buffer.compare(gunzipSync(packed.body), content)).toBe(0);
+    for (const coding of [
+      'gzip',
+      'gzip, deflate, br',
+      'gzip;q=0, identity;q=0',
+      'gzip;q=0.5, identity',
+      '*',
+      '',
+      ';q=,;',
+    ]) {
+      expect((await get(coding)).headers['content-encoding'], coding).toBeUndefined();
+    }
+    const part = await get('gzip, identity;q=0', { range: 'bytes=0-9' });
+    expect([part.status, part.headers['content-encoding'], part.body.length]).toEqual([206, undefined, 10]);
+    const tagged = { 'if-none-match': packed.headers.etag };
+    expect((await get('gzip, identity;q=0', tagged)).status).toBe(304);
   });
 
   it('may have conditions', async () => {
