@@ -54,7 +54,8 @@ export class Exchange {
     this.query = new URLSearchParams(query);
     this.#whenClosed = new Promise((resolve) => {
       response.once('close', () => {
-        if (!this.#writer.writableFinished) {
+        // A stream of HTTP/2 that its client closes in between two writes counts as finished, too: it is when we ended it.
+        if (!response.writableEnded || !this.#writer.writableFinished) {
           this.#fail('canceled');
           this.#abort.abort(new CairnError('canceled', 'the client went away'));
         }
