@@ -239,6 +239,8 @@ export const limits = {
   gatheredChunkBytesMax: 4 * mib,
   /** What an upload holds of its chunk without asking the budget. */
   gatheredChunkBytesMin: 64 * kib,
+  /** Bytes of an upload at hand that are cut and hashed in one turn of the event loop. */
+  uploadSliceBytes: mib,
   /** Chunks of one upload on their way to the disk while the next one is gathered. */
   chunkWritesUnderWayCountMax: 4,
 

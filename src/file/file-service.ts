@@ -2,6 +2,7 @@
 // called how. A version is added only when everything it names is durable; who reads one never sees a part of it.
 // Deleting a file deletes its names. Its chunks stay, since other files may share them.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobStore } from '../base/blob-store.js';
 import type { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
@@ -175,8 +176,15 @@ export class FileService {
 }
 
 async function* piecesOf(source: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (source instanceof Uint8Array) yield source;
-  else yield* source;
+  if (!(source instanceof Uint8Array)) {
+    yield* source;
+    return;
+  }
+  // All of a large array in one turn of the event loop would hold up everybody else.
+  for (let at = 0; at < source.length; at += limits.uploadSliceBytes) {
+    if (at > 0) await nextTurn();
+    yield source.subarray(at, at + limits.uploadSliceBytes);
+  }
 }
 
 function wrongSize(expected: number, came: string): CairnError {

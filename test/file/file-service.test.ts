@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/base/byte-budget.js';
+import type { BlobHash } from '../../src/base/digest.js';
 import { limits } from '../../src/base/limits.js';
+import { MemoryStore } from '../../src/cas/memory-store.js';
 import { formatChecksum } from '../../src/chunk/chunk.js';
 import { FileService } from '../../src/file/file-service.js';
 import { bytesOf, streamOf, withFiles } from '../support/file-service.js';
@@ -32,6 +34,30 @@ describe('files', () => {
         }
       }
     }));
+
+  it('let others have their turn while a large array goes in', async () => {
+    let turn = 0;
+    const turnsWithWork = new Set<number>();
+    class Watched extends MemoryStore {
+      override stat(hashes: readonly BlobHash[]) {
+        turnsWithWork.add(turn);
+        return super.stat(hashes);
+      }
+    }
+    await withFiles(
+      async ({ files }) => {
+        const count = () => {
+          turn += 1;
+          next = setImmediate(count);
+        };
+        let next = setImmediate(count);
+        await files.upload('large', new Uint8Array(16 * limits.uploadSliceBytes));
+        clearImmediate(next);
+      },
+      { store: new Watched() },
+    );
+    expect(turnsWithWork.size).toBeGreaterThanOrEqual(16);
+  });
 
   it('list their chunks, each with its size and SHA-256', () =>
     withFiles(async ({ files }) => {
