@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cores } from './cores.js';
 import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
 import { manyBlobs } from './many-blobs.js';
@@ -50,6 +51,7 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   'metadata-writes-alone': (directory) => compared(metadataWrites(directory, 1, quick ? 32 : 1000)),
   'metadata-reads': (directory) => compared(metadataReads(directory, 64, quick ? 256 : 20_000)),
   'metadata-read-latency': (directory) => compared(metadataReads(directory, 1, quick ? 64 : 2000)),
+  cores: (directory) => cores(directory, quick ? 1 : 5, quick ? 1 : 5),
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };
 

@@ -21,6 +21,7 @@ it('runs every scenario to its end', async () => {
     'Sync',
     'Files',
     ...Array(4).fill('Metadata'),
+    'Workers',
     'Memory',
   ]);
 }, 100_000);
