@@ -58,5 +58,5 @@ export function operationsOf(held: readonly Role[]): Operation[] {
 /** `permission_denied` unless the principal may do what is needed. */
 export function authorize({ name, operations: granted }: Principal, need: Need): void {
   if (need === 'public' || need === 'account' || granted.has(need)) return;
-  throw new CairnError('permission_denied', `${JSON.stringify(name)} may not ${need} here`);
+  throw new CairnError('permission_denied', `this takes the right "${need}", which ${JSON.stringify(name)} has not`);
 }
