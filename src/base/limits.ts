@@ -462,4 +462,20 @@ export const limits = {
   /** A message that has begun moves so many bytes in so much time, or its connection is given up. */
   lmofProgressBytesMin: 64 * kib,
   lmofProgressMillisecondsMax: 60_000,
+
+  /** What a client of files does unless told otherwise: silence it bears, attempts, the first pause between them, connections. */
+  fileTimeoutMilliseconds: 30_000,
+  fileRetriesCount: 3,
+  fileRetryMilliseconds: 1000,
+  fileConnectionsCount: 16,
+  fileCacheCountDefault: 1000,
+  /** Longest pause between attempts. */
+  fileRetryMillisecondsMax: 10_000,
+  /** Times in a row that a part meets another writer of its upload. */
+  fileConflictsCountMax: 5,
+  /** Bytes of one part of an upload, and of an answer that is no file. */
+  filePartBytes: 8 * mib,
+  fileAnswerBytesMax: 16 * mib,
+  /** Shorter bodies are not worth compressing. */
+  fileCompressBytesMin: 1 * kib,
 } as const;

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   rm: async () => (await import('./rm.js')).addRmCommand,
   path: async () => (await import('./path.js')).addPathCommand,
   sync: async () => (await import('./sync.js')).addSyncCommand,
+  file: async () => (await import('./file.js')).addFileCommand,
   user: async () => (await import('./user.js')).addUserCommand,
   token: async () => (await import('./token.js')).addTokenCommand,
   meta: async () => (await import('./meta.js')).addMetaCommand,

@@ -8,6 +8,7 @@ export { type Digest, formatHash, parseHash } from '../base/digest.js';
 export { CairnError, type ErrorCode } from '../base/errors.js';
 export { CairnClient } from './cairn-client.js';
 export type { ConnectOptions } from './connect-options.js';
+export { FileClient, type FileClientOptions } from './files/file-client.js';
 
 /**
  * A client of the server at `http://HOST:PORT` (or https). Connects with the first call; `invalid_argument` when the

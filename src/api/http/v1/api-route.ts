@@ -3,7 +3,9 @@
 
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { CairnError } from '../../../base/errors.js';
+import { digestBlob } from '../../../blake3/hasher.js';
 import type { Need } from '../../auth/principal.js';
+import { blobTag, checkConditions } from '../conditions.js';
 import type { Exchange } from '../exchange.js';
 import type { Route } from '../router.js';
 import { readJson } from './json-body.js';
@@ -85,10 +87,17 @@ async function answer(route: ApiRoute, exchange: Exchange, parts: readonly strin
   if (route.gives === undefined) answerSuccess(exchange, data);
 }
 
-/** The answer to a call that went well. */
+/** The answer to a call that went well. What was read has an entity tag, that of its text, for those who ask again. */
 function answerSuccess(exchange: Exchange, data: unknown): void {
   const envelope = { code: 0, message: 'success', ...(data !== undefined && { data }) };
-  exchange.answerJson(200, envelope, { 'cache-control': 'no-store' });
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') {
+    exchange.answerJson(200, envelope, { 'cache-control': 'no-store' });
+    return;
+  }
+  const etag = blobTag(digestBlob(Buffer.from(JSON.stringify(envelope))).hash);
+  const headers = { 'cache-control': 'no-cache', etag };
+  if (checkConditions(exchange, etag) === 'not_modified') exchange.answer(304, headers);
+  else exchange.answerJson(200, envelope, headers);
 }
 
 function decodePart(part: string): string {

@@ -1,0 +1,179 @@
+// Calls of the file API over HTTP/1.1, to any of several addresses. Connections are kept and bounded in number. A call that may
+// be made twice is made again when it failed on the way, after a pause that doubles, at the next address; one that may not is
+// made again only when nobody can have received it.
+
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type Clock, sleep } from '../../base/clock.js';
+import { CairnError } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
+import type { Random } from '../../base/random.js';
+import { authorizationOf, type ConnectOptions, tlsOptions } from '../connect-options.js';
+import { answeredError } from './answered-error.js';
+
+export interface HttpCallerOptions extends ConnectOptions {
+  /** `HOST:PORT` or URLs, in order of preference. */
+  readonly addresses: readonly string[];
+  /** How long a server may be silent. */
+  readonly timeoutMilliseconds: number;
+  /** How often a call is made again, and the pause before the first time. */
+  readonly retryCount: number;
+  readonly retryIntervalMilliseconds: number;
+  /** To each address. */
+  readonly maxConnections: number;
+}
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
+  /** With its query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | number>> | undefined;
+  /** A stream is sent once. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  /** It may be done twice. */
+  readonly isIdempotent: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Status below 300, or 304. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** To be read to its end, or destroyed. */
+  readonly body: Readable;
+}
+
+const retried = new Set(['unavailable', 'timeout', 'conflict']);
+
+export class HttpCaller {
+  readonly #options: HttpCallerOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #origins: readonly URL[];
+  readonly #authorization: string | undefined;
+  readonly #http: HttpAgent;
+  readonly #https: HttpsAgent;
+  /** The address that is asked first. */
+  #preferred = 0;
+
+  /** `invalid_argument` for an address that is none. */
+  constructor(options: HttpCallerOptions, clock: Clock, random: Random) {
+    if (options.addresses.length === 0) throw new CairnError('invalid_argument', 'a client needs an address');
+    this.#options = options;
+    this.#clock = clock;
+    this.#random = random;
+    this.#origins = options.addresses.map(originOf);
+    this.#authorization = authorizationOf(options);
+    const agent = { keepAlive: true, maxSockets: options.maxConnections };
+    this.#http = new HttpAgent(agent);
+    this.#https = new HttpsAgent({ ...agent, ...tlsOptions(options) });
+  }
+
+  /** Fails as the server did, or with `unavailable` and `timeout` when none could be reached. */
+  async call(call: HttpCall): Promise<HttpAnswer> {
+    for (let attempt = 0; ; attempt++) {
+      const at = this.#preferred;
+      try {
+        return await this.#attempt(this.#origins[at % this.#origins.length]!, call);
+      } catch (error) {
+        const failure = call.signal?.aborted ? new CairnError('canceled', 'canceled', { cause: error }) : error;
+        if (!(failure instanceof CairnError) || attempt >= this.#options.retryCount) throw failure;
+        if (!mayRepeat(call, failure)) throw failure;
+        if (at === this.#preferred) this.#preferred++;
+        // Another address is asked at once; when all have been, it is time to wait.
+        if ((attempt + 1) % this.#origins.length === 0) await this.#pause(Math.floor(attempt / this.#origins.length));
+      }
+    }
+  }
+
+  /** The `data` of an answer in JSON. */
+  async data<T>(call: HttpCall): Promise<T> {
+    const { body } = await this.call(call);
+    return (JSON.parse(`${await bytesOf(body)}`) as { data: T }).data;
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #pause(failures: number): Promise<void> {
+    const most = Math.min(this.#options.retryIntervalMilliseconds * 2 ** failures, limits.fileRetryMillisecondsMax);
+    // Between half of it and all, so that clients do not come back together.
+    return sleep(this.#clock, most * (0.5 + this.#random.bytes(1)[0]! / 512));
+  }
+
+  async #attempt(origin: URL, { method, path, headers, body, signal }: HttpCall): Promise<HttpAnswer> {
+    const isTls = origin.protocol === 'https:';
+    const request = (isTls ? httpsRequest : httpRequest)(new URL(path, origin), {
+      method,
+      agent: isTls ? this.#https : this.#http,
+      timeout: this.#options.timeoutMilliseconds,
+      headers: {
+        ...headers,
+        ...(this.#authorization !== undefined && { authorization: this.#authorization }),
+        ...(body instanceof Uint8Array && { 'content-length': body.length }),
+      },
+      ...(signal && { signal }),
+    });
+    request.on('timeout', () => request.destroy(new CairnError('timeout', `${origin.host} does not answer`)));
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve);
+      request.once('error', (cause) => reject(onTheWay(cause, origin)));
+    });
+    // Answered early, the rest of the body has nobody to go to: that is no failure of its own.
+    const sent = send(request, body).catch(() => {});
+    const answer = await answered;
+    void sent;
+    const status = answer.statusCode ?? 0;
+    if (status >= 300 && status !== 304) throw await answeredError(status, answer);
+    const isGzip = answer.headers['content-encoding'] === 'gzip';
+    return { status, headers: answer.headers, body: isGzip ? answer.pipe(createGunzip()) : answer };
+  }
+}
+
+async function send(request: ReturnType<typeof httpRequest>, body: HttpCall['body']): Promise<void> {
+  if (body === undefined || body instanceof Uint8Array) request.end(body);
+  else await pipeline(Readable.from(body, { objectMode: false }), request);
+}
+
+/** All of a body that is not long. */
+export async function bytesOf(body: Readable): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > limits.fileAnswerBytesMax) {
+      body.destroy();
+      throw new CairnError('internal', `an answer has more than ${limits.fileAnswerBytesMax} bytes`);
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+function originOf(address: string): URL {
+  const url = address.includes('://') ? address : `http://${address}`;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    throw new CairnError('invalid_argument', `${JSON.stringify(address)} is no address: expected HOST:PORT or a URL`);
+  }
+  return parsed;
+}
+
+function mayRepeat({ body, isIdempotent }: HttpCall, error: CairnError): boolean {
+  if (wasNeverSent(error)) return body === undefined || body instanceof Uint8Array;
+  return isIdempotent && retried.has(error.code) && (body === undefined || body instanceof Uint8Array);
+}
+
+function wasNeverSent({ cause }: CairnError): boolean {
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ECONNREFUSED' || cause.code === 'ENOTFOUND');
+}
+
+function onTheWay(cause: unknown, { host }: URL): CairnError {
+  if (cause instanceof CairnError) return cause;
+  return new CairnError('unavailable', `${host}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}
