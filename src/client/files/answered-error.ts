@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { CairnError, type ErrorCode, type ErrorSubject } from '../../base/errors.js';
-import { bytesOf } from './http-caller.js';
+import { bytesOf } from './read-body.js';
 
 interface ErrorBody {
   readonly code: number;

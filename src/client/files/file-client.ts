@@ -8,8 +8,9 @@ import { type Random, systemRandom } from '../../base/random.js';
 import { jsonBody } from './compressed-body.js';
 import { FileCache } from './file-cache.js';
 import type { FileDetails, FileEntry, NumberedPage, PageQuery, SessionState, UploadedFile } from './file-shapes.js';
-import { bytesOf, HttpCaller, type HttpCallerOptions } from './http-caller.js';
+import { HttpCaller, type HttpCallerOptions } from './http-caller.js';
 import { PartGatherer } from './part-gatherer.js';
+import { bytesOf } from './read-body.js';
 import { UploadSession } from './upload-session.js';
 
 export interface FileClientOptions extends Partial<HttpCallerOptions> {

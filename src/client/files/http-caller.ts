@@ -13,6 +13,7 @@ import { limits } from '../../base/limits.js';
 import type { Random } from '../../base/random.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from '../connect-options.js';
 import { answeredError } from './answered-error.js';
+import { bytesOf } from './read-body.js';
 
 export interface HttpCallerOptions extends ConnectOptions {
   /** `HOST:PORT` or URLs, in order of preference. */
@@ -138,21 +139,6 @@ export class HttpCaller {
 async function send(request: ReturnType<typeof httpRequest>, body: HttpCall['body']): Promise<void> {
   if (body === undefined || body instanceof Uint8Array) request.end(body);
   else await pipeline(Readable.from(body, { objectMode: false }), request);
-}
-
-/** All of a body that is not long. */
-export async function bytesOf(body: Readable): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > limits.fileAnswerBytesMax) {
-      body.destroy();
-      throw new CairnError('internal', `an answer has more than ${limits.fileAnswerBytesMax} bytes`);
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 function originOf(address: string): URL {
