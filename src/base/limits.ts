@@ -331,6 +331,10 @@ export const limits = {
   /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
   laneBatchBytesMin: 32 * kib,
   laneBatchBytesMax: 512 * kib,
+  /** Messages of this range are put together in memory that is used again, of which so many pieces wait for the next. */
+  laneSpareBytesMin: 256 * kib,
+  laneSpareBytesMax: 4 * mib + 512 * kib,
+  laneSparesCountMax: 4,
   /** Answers up to here are copied behind their envelope's head. */
   laneCopiedBytesMax: 16 * kib,
   /** Bytes that all streams together hold beyond what each has from the start. */

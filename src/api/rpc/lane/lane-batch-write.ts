@@ -27,9 +27,13 @@ export async function laneBatchWrite(
 ): Promise<readonly Uint8Array[]> {
   const read = (bytes: Uint8Array) => decodeBatchWrite(bytes) ?? readRequest(bytes);
   const request = await messages.only('unary', read, () => call.noteProgress());
-  if (Array.isArray(request)) return [await writeBlobs(store, request, call)];
-  const { signal, errors } = call;
-  return [encodeAnswer(await batchWrite(store, request, { signal, errors, json: false }))];
+  try {
+    if (Array.isArray(request)) return [await writeBlobs(store, request, call)];
+    const { signal, errors } = call;
+    return [encodeAnswer(await batchWrite(store, request, { signal, errors, json: false }))];
+  } finally {
+    messages.release();
+  }
 }
 
 async function writeBlobs(store: BlobStore, blobs: readonly NamedBlob[], call: LaneCall): Promise<Uint8Array> {

@@ -23,6 +23,7 @@ import { LaneCall } from './lane-call.js';
 import { laneDownload } from './lane-download.js';
 import { laneNegotiate } from './lane-negotiate.js';
 import { laneUpload } from './lane-upload.js';
+import { MessageMemory } from './message-memory.js';
 import { type LaneProtocol, laneProtocol } from './protocols.js';
 import { RequestMessages } from './request-messages.js';
 
@@ -63,6 +64,7 @@ const acceptedCompression: Compression[] = [compressionGzip];
 export class Lane {
   readonly #parts: RpcParts;
   readonly #calls = new Set<LaneCall>();
+  readonly #memory = new MessageMemory();
 
   constructor(parts: RpcParts) {
     this.#parts = parts;
@@ -151,7 +153,7 @@ export class Lane {
       call.admitted(admitted instanceof Promise ? await admitted : admitted);
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
-      call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression)));
+      call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression, this.#memory)));
     } catch (error) {
       call.fail(error);
     }

@@ -5,6 +5,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressedFlag } from '@connectrpc/connect/protocol';
 import { limits } from '../../../base/limits.js';
 import { tooLarge } from './envelope.js';
+import type { MessageMemory } from './message-memory.js';
 import type { LaneProtocol } from './protocols.js';
 import type { RequestEnvelopes } from './request-envelopes.js';
 
@@ -12,13 +13,22 @@ export class RequestMessages {
   readonly envelopes: RequestEnvelopes;
   readonly #protocol: LaneProtocol;
   readonly #compression: Compression | null;
+  readonly #memory: MessageMemory;
   /** The runs of the message under way. */
   #runs: Uint8Array[] = [];
+  /** The last message that was put together. */
+  #joined: Uint8Array | undefined;
 
-  constructor(envelopes: RequestEnvelopes, protocol: LaneProtocol, compression: Compression | null) {
+  constructor(
+    envelopes: RequestEnvelopes,
+    protocol: LaneProtocol,
+    compression: Compression | null,
+    memory: MessageMemory,
+  ) {
     this.envelopes = envelopes;
     this.#protocol = protocol;
     this.#compression = compression;
+    this.#memory = memory;
   }
 
   /** The next message as `read` makes it; undefined at the end. Takes over the envelopes' `onChange` until then. */
@@ -45,6 +55,12 @@ export class RequestMessages {
     return message;
   }
 
+  /** Nobody needs the bytes of the last message any more, nor anything that was read out of them. */
+  release(): void {
+    if (this.#joined !== undefined) this.#memory.release(this.#joined);
+    this.#joined = undefined;
+  }
+
   /** Begins the gathering of a message whose first bytes were taken already. */
   begin(taken: Uint8Array): void {
     this.#runs = taken.length > 0 ? [taken] : [];
@@ -64,7 +80,8 @@ export class RequestMessages {
   /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed. */
   decode<T>(read: (bytes: Uint8Array) => T): Promise<T | undefined> | T | undefined {
     const { flags } = this.envelopes.reader;
-    const bytes = this.#runs.length === 1 ? this.#runs[0]! : Buffer.concat(this.#runs);
+    const bytes = this.#runs.length === 1 ? this.#runs[0]! : this.#memory.join(this.#runs);
+    this.#joined = this.#runs.length === 1 ? undefined : bytes;
     this.#runs = [];
     const isEnd = this.#protocol.endFlag !== 0 && (flags & this.#protocol.endFlag) === this.#protocol.endFlag;
     if ((flags & compressedFlag) === 0) return isEnd ? undefined : read(bounded(bytes));
