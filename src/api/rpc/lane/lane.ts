@@ -153,7 +153,9 @@ export class Lane {
       call.admitted(admitted instanceof Promise ? await admitted : admitted);
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
-      call.succeed(await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression, this.#memory)));
+      call.succeed(
+        await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression, this.#memory)),
+      );
     } catch (error) {
       call.fail(error);
     }
