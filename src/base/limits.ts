@@ -81,9 +81,12 @@ export const limits = {
   shortPageCountDefault: 20,
   shortPageCountMax: 100,
 
-  /** A client's receive window for one stream, and for all streams of its session together. */
+  /** A client's receive window for one stream at its widest, and for all streams of its session together. */
   clientStreamWindowBytes: 2 * mib,
   clientSessionWindowBytes: 32 * mib,
+  /** What the window of a stream that carries blobs starts with, and the pieces of 16 KiB that must be read to widen it. */
+  clientFirstStreamWindowBytes: 128 * kib,
+  clientEarnedReadsCountMin: 32,
   /** Largest HTTP/2 frame a client takes. */
   clientFrameBytesMax: mib,
   /** Quiet time after which a client asks whether the server is still there, and how long it waits for the answer. */

@@ -8,6 +8,7 @@ import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from '@connectrpc/connect-node';
 import { limits } from '../base/limits.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
+import { ReceiveWindows } from './receive-windows.js';
 
 export interface ConnectTransport {
   readonly transport: Transport;
@@ -29,7 +30,7 @@ export function openConnectTransport(
     { pingIntervalMs: limits.clientPingIntervalMilliseconds, pingTimeoutMs: limits.clientPingMillisecondsMax },
     {
       ...tlsOptions(options),
-      settings: { initialWindowSize: limits.clientStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax },
+      settings: { initialWindowSize: limits.clientFirstStreamWindowBytes, maxFrameSize: limits.clientFrameBytesMax },
     },
   );
   const prepare = (session: ClientHttp2Session) => {
@@ -74,20 +75,28 @@ function forManyCalls(transport: Transport): Transport {
   };
 }
 
-/** The same manager, except that every session is prepared before its first response can arrive. */
+/** The same manager, except that every session is prepared before its first response can arrive, and its windows looked after. */
 function eachSession(manager: Http2SessionManager, prepare: (session: ClientHttp2Session) => void): SessionManager {
-  const prepared = new WeakSet<ClientHttp2Session>();
+  const windows = new WeakMap<ClientHttp2Session, ReceiveWindows>();
   return {
     authority: manager.authority,
     async request(method, path, headers, options): Promise<ClientHttp2Stream> {
       const stream = await manager.request(method, path, headers, options);
       const session = stream.session as ClientHttp2Session | undefined;
-      if (session !== undefined && !prepared.has(session)) {
-        prepared.add(session);
+      if (session === undefined) return stream;
+      let ofSession = windows.get(session);
+      if (ofSession === undefined) {
+        ofSession = new ReceiveWindows(session);
+        windows.set(session, ofSession);
         prepare(session);
       }
+      ofSession.opened(stream);
       return stream;
     },
-    notifyResponseByteRead: (stream) => manager.notifyResponseByteRead(stream),
+    notifyResponseByteRead(stream) {
+      const session = stream.session as ClientHttp2Session | undefined;
+      if (session !== undefined) windows.get(session)?.read();
+      manager.notifyResponseByteRead(stream);
+    },
   };
 }

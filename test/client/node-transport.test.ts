@@ -2,24 +2,28 @@
 
 import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
 import { type ClientTransport, openNodeTransport } from '../../src/client/node-transport.js';
-import { Transport } from '../../src/gen/zako/v1/transport/transport_pb.js';
+import { DownloadResponseSchema, Transport } from '../../src/gen/zako/v1/transport/transport_pb.js';
 
 let server: Http2Server;
 let sessions: ServerHttp2Session[];
 let connection: ClientTransport;
+/** What every call is answered with. */
+let answer: Buffer;
 
 beforeEach(async () => {
   sessions = [];
+  answer = Buffer.alloc(0);
   server = createServer();
   server.on('session', (session) => sessions.push(session));
   server.on('stream', (stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.end();
+    stream.end(answer);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   connection = openNodeTransport(`http://127.0.0.1:${(server.address() as AddressInfo).port}/some/path`);
@@ -35,7 +39,7 @@ async function call(signal?: AbortSignal): Promise<void> {
 }
 
 describe('openNodeTransport', () => {
-  it('opens both windows and takes large frames, on every session', async () => {
+  it('opens the window of the session and takes large frames, on every session', async () => {
     let ends = 0;
     connection.onSessionEnd(() => {
       ends++;
@@ -46,7 +50,7 @@ describe('openNodeTransport', () => {
       expect(sessions).toHaveLength(round);
       const session = sessions.at(-1)!;
       expect(session.remoteSettings).toMatchObject({
-        initialWindowSize: limits.clientStreamWindowBytes,
+        initialWindowSize: limits.clientFirstStreamWindowBytes,
         maxFrameSize: limits.clientFrameBytesMax,
       });
       await expect
@@ -55,6 +59,17 @@ describe('openNodeTransport', () => {
       session.destroy();
       await expect.poll(() => ends, { timeout: 10_000 }).toBe(round);
     }
+  });
+
+  it('widens the windows of streams once one of them has brought much', async () => {
+    const message = toBinary(DownloadResponseSchema, create(DownloadResponseSchema, { data: new Uint8Array(1 << 20) }));
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(message.length, 1);
+    answer = Buffer.concat([head, message]);
+    await call();
+    await expect
+      .poll(() => sessions[0]!.remoteSettings.initialWindowSize, { timeout: 10_000 })
+      .toBe(limits.clientStreamWindowBytes);
   });
 
   it('lets many calls share one signal in silence', async () => {
