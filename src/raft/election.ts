@@ -14,10 +14,11 @@ export type CampaignKind = 'pre-vote' | 'vote' | 'transfer';
 /** Begins an election, if this node may be elected. */
 export function campaign(state: RaftState, kind: CampaignKind): void {
   state.restartElectionTimer();
+  // Who leads is not known any more, to one that may not stand either.
+  if (state.role.name !== 'leader') state.leader = nobody;
   if (state.role.name === 'leader' || !state.isVoter || state.isDiskStalled || hasUnappliedConfig(state)) return;
   const candidate: CandidateRole = { name: 'candidate', pre: kind === 'pre-vote', votes: new Map() };
   state.role = candidate;
-  state.leader = nobody;
   if (!candidate.pre) state.setTerm(state.term + 1, state.id);
   const term = candidate.pre ? state.term + 1 : state.term;
   const { lastIndex, lastTerm } = state.log;

@@ -87,11 +87,11 @@ export function stepLeader(state: RaftState, leader: LeaderRole, message: Messag
   const progress = leader.progress.get(message.from);
   if (progress === undefined) return;
   if (message.type === 'append-response') {
-    progress.recentlyActive = true;
+    progress.heard();
     if (message.rejected) appendRejected(state, leader, message);
     else appendAccepted(state, leader, message.from, message.index);
   } else if (message.type === 'heartbeat-response') {
-    progress.recentlyActive = true;
+    progress.heard();
     heartbeatAnswered(state, leader, message);
   }
 }

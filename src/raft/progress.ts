@@ -25,6 +25,8 @@ export class Progress {
   pendingSnapshot = 0;
   /** Ticks since the snapshot was offered. */
   snapshotTicks = 0;
+  /** Ticks since it was heard of, while a snapshot is offered to it. */
+  silentTicks = 0;
   /** Heard of since the last check for a quorum. */
   recentlyActive = false;
   /** The last question "am I still the leader?" that it answered. */
@@ -50,6 +52,7 @@ export class Progress {
   }
 
   becomeSnapshot(index: number): void {
+    if (this.state !== 'snapshot') this.silentTicks = 0;
     this.#reset('snapshot');
     this.pendingSnapshot = index;
   }
@@ -62,6 +65,12 @@ export class Progress {
     this.probeSent = false;
     this.#inflights.length = 0;
     this.#inflightBytes = 0;
+  }
+
+  /** The member has answered something. */
+  heard(): void {
+    this.recentlyActive = true;
+    this.silentTicks = 0;
   }
 
   /** Whether entries have to wait. */

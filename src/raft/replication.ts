@@ -79,8 +79,8 @@ export function sendAppends(state: RaftState, leader: LeaderRole, to: NodeId): v
 
 /** Offers the newest snapshot. The host is asked for one when there is none from which the log goes on. */
 function sendSnapshot(state: RaftState, leader: LeaderRole, to: NodeId, progress: Progress): boolean {
-  // A node that is not there would fetch nothing, and its pin would hold up compaction.
-  if (!progress.recentlyActive) return false;
+  // A node that is not there would fetch nothing, and what it needs would be kept for nothing.
+  if (progress.state !== 'snapshot' && !progress.recentlyActive) return false;
   const { snapshot } = leader;
   if (snapshot === undefined || snapshot.index < state.log.baseIndex) {
     state.snapshotWanted = true;
@@ -91,12 +91,16 @@ function sendSnapshot(state: RaftState, leader: LeaderRole, to: NodeId, progress
   return true;
 }
 
-/** Offers the snapshot again when a member has said nothing for long: the offer or the answer may be lost. */
+/**
+ * Offers the snapshot again and again, since an offer or the answer may be lost; a member that is fetching it takes no harm.
+ * All the while the entries behind it are kept, until the member is silent.
+ */
 export function tickSnapshots(state: RaftState, leader: LeaderRole): void {
+  const { electionTicks } = state.options;
   for (const [id, progress] of leader.progress) {
-    if (progress.state !== 'snapshot' || ++progress.snapshotTicks < state.options.electionTicks) continue;
-    progress.becomeProbe();
-    sendAppend(state, leader, id, true);
+    if (progress.state !== 'snapshot') continue;
+    if (++progress.silentTicks >= 2 * electionTicks) progress.becomeProbe();
+    else if (++progress.snapshotTicks >= electionTicks) sendSnapshot(state, leader, id, progress);
   }
 }
 

@@ -161,7 +161,32 @@ describe('a snapshot', () => {
     group.settle(({ type }) => type === 'snapshot');
     // What follows the snapshot is pinned, unless there is too much of it.
     expect(group.core(1).compact(6, 0, 1000)).toEqual({ index: 5, term: 2 });
+    for (let tick = 0; tick < 50; tick++) {
+      group.propose(1, 'e');
+      group.tickAll(1, ({ type }) => type === 'snapshot');
+      group.tick(1);
+      expect(group.core(1).compact(group.node(1).group.index, 0, 1_000_000)).toBeUndefined();
+    }
     group.tickAll(12);
+    expect(group.node(3).commands.slice(0, 5)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(group.node(3).commands).toEqual(group.node(1).commands);
+  });
+
+  it('keeps nothing for a member that has gone silent', () => {
+    const group = new RaftGroup(three);
+    group.elect(1);
+    group.tickAll(3, of(3));
+    for (const text of ['a', 'b', 'c']) group.propose(1, text);
+    group.settle(of(3));
+    group.core(1).compact(4, 0, 0);
+    group.makeSnapshot(1);
+    group.tickAll(3, ({ type }) => type === 'snapshot');
+    group.propose(1, 'd');
+    group.tickAll(25, of(3));
+    expect(group.core(1).compact(6, 0, 1_000_000)).toEqual({ index: 6, term: 2 });
+    group.tickAll(5);
+    group.makeSnapshot(1);
+    group.tickAll(5);
     expect(group.node(3).commands).toEqual(['a', 'b', 'c', 'd']);
   });
 });
