@@ -27,8 +27,8 @@ export interface Observed {
   readonly id: number;
   readonly written: LogImage;
   readonly durable: LogImage;
-  /** Up to where the applied state is durable: after a crash, the log begins there at the latest. */
-  readonly durableIndex: number;
+  /** The end of the applied state that is durable. After a crash the log begins there at the latest, and so does the term. */
+  readonly durableGroup: { readonly index: number; readonly term: number };
   /** What it has written is behind what it knows. */
   readonly isLagging: boolean;
   /** Ticks since the oldest write that is not acknowledged yet. */
@@ -217,19 +217,20 @@ export class Checks {
     const held = quorumVote(configuration, (id) => {
       const node = this.#nodes.get(id);
       if (node === undefined) return false;
-      return node.isWiped || node.durableIndex >= index || node.durable.termAt(index) === term;
+      return node.isWiped || node.durableGroup.index >= index || node.durable.termAt(index) === term;
     });
     if (held !== 'won') throw new Violation('committed is durable', `${index}@${term} is not on a quorum of disks`);
   }
 
   /** A message leaves: what it promises is on the disk. */
-  sends({ id, durable, durableIndex }: Observed, message: Message): void {
+  sends({ id, durable, durableGroup }: Observed, message: Message): void {
     const { hardState } = durable;
-    const heldIndex = Math.max(durable.peakIndex, durableIndex);
+    const heldIndex = Math.max(durable.peakIndex, durableGroup.index);
     const isVote = (message.type === 'vote' || message.type === 'vote-response') && !message.pre;
     // What an older term's message promised may have been replaced since; it might as well have been sent earlier.
     const isThisTerm = hardState.term === message.term;
-    if (hardState.term < message.term && message.type === 'append-response' && !message.rejected) {
+    const heldTerm = Math.max(hardState.term, durableGroup.term);
+    if (heldTerm < message.term && message.type === 'append-response' && !message.rejected) {
       throw new Violation('promises are durable', `node ${id} accepts entries in term ${message.term}`);
     }
     if (isThisTerm && message.type === 'append-response' && !message.rejected && message.index > heldIndex) {

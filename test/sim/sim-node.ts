@@ -79,8 +79,8 @@ export class SimNode {
     return this.disk.durable;
   }
 
-  get durableIndex() {
-    return this.machine.durable.group.index;
+  get durableGroup() {
+    return this.machine.durable.group;
   }
 
   get isUp(): boolean {
