@@ -133,6 +133,29 @@ describe('tus', () => {
     );
   });
 
+  it('may be spoken by pages of origins that are let in', async () => {
+    const other = await FileServer.start({ corsOrigins: ['https://app.example'] });
+    try {
+      const origin = 'https://app.example';
+      const asked = {
+        origin,
+        'access-control-request-method': 'PATCH',
+        'access-control-request-headers': 'upload-offset',
+      };
+      const { status, headers } = await other.ask('OPTIONS', `${path}/u_0`, { headers: asked });
+      expect([status, headers['access-control-allow-origin']]).toEqual([204, origin]);
+      expect(headers['access-control-allow-methods']).toContain('PATCH');
+      for (const name of ['Tus-Resumable', 'Upload-Length', 'Upload-Metadata', 'Upload-Offset']) {
+        expect(headers['access-control-allow-headers']).toContain(name);
+      }
+      const created = await other.ask('POST', path, { headers: { ...tus, origin, 'upload-length': '5' } });
+      expect([created.status, created.headers['access-control-allow-origin']]).toEqual([201, origin]);
+      expect(created.headers['access-control-expose-headers']).toMatch(/Location.*Upload-Offset.*X-File-Id/s);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('is another way into the same sessions', async () => {
     const upload = await begin(1000, 'shared');
     expect(upload).toMatch(/^\/api\/v1\/tus\/u_[0-9a-f]{32}$/);
