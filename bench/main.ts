@@ -10,7 +10,7 @@ import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
 import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
-import { metadataReads, metadataWrites } from './metadata.js';
+import { metadataScenarios } from './metadata.js';
 import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
 import { smallWrites } from './small-writes.js';
@@ -33,6 +33,17 @@ async function compared(opening: Promise<Scenario>): Promise<string> {
   }
 }
 
+async function metadata(directory: string, scale: number): Promise<string> {
+  const { scenarios, close } = await metadataScenarios(directory, scale);
+  try {
+    const sections: string[] = [];
+    for (const scenario of scenarios) sections.push(await compared(Promise.resolve(scenario)));
+    return sections.join('\n');
+  } finally {
+    await close();
+  }
+}
+
 const few = { blobs: 20_000, messages: 4, blobsBeforeKill: 1000 };
 const tenMillion = { blobs: 10_000_000, messages: 512, blobsBeforeKill: 100_000 };
 const thousand = { clients: 1000, blobMebibytes: 64, seconds: 10 };
@@ -47,10 +58,7 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),
   'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
   files: (directory) => fileEdits(directory, quick ? 8 : 256),
-  'metadata-writes': (directory) => compared(metadataWrites(directory, 64, quick ? 256 : 10_000)),
-  'metadata-writes-alone': (directory) => compared(metadataWrites(directory, 1, quick ? 32 : 1000)),
-  'metadata-reads': (directory) => compared(metadataReads(directory, 64, quick ? 256 : 20_000)),
-  'metadata-read-latency': (directory) => compared(metadataReads(directory, 1, quick ? 64 : 2000)),
+  metadata: (directory) => metadata(directory, quick ? 0.02 : 1),
   cores: (directory) => cores(directory, quick ? 1 : 5, quick ? 1 : 5),
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };

@@ -1,24 +1,58 @@
 // Metadata: what engines make durable, and how soon they answer. The yardstick is LevelDB by itself, which has no revisions,
-// no conditions and no history.
+// no conditions and no history. Groups of three have all their nodes on this machine and its disk.
 
 import { join } from 'node:path';
 import { Level } from 'level';
 import { systemClock } from '../src/base/clock.js';
+import { connect } from '../src/client/client.js';
 import { EtcdKv } from '../src/meta/etcd-kv.js';
 import { textKey } from '../src/meta/keys.js';
 import type { KvStore } from '../src/meta/kv.js';
 import { LevelKv } from '../src/meta/level-kv.js';
 import { etcdProgram, startEtcd } from '../test/support/etcd.js';
+import { freePorts } from '../test/support/free-ports.js';
 import { concurrently, type Scenario, type Subject } from './harness.js';
+import { type ServerProcess, spawnCairn } from './processes.js';
 
 const valueBytes = 256;
 const keyCount = 1000;
+const keys = Array.from({ length: keyCount }, (_, i) => textKey(`key/${i}`));
 
 interface Engine {
   readonly name: string;
   put(key: Uint8Array, value: Uint8Array): Promise<void>;
   get(key: Uint8Array): Promise<unknown>;
   close(): Promise<void>;
+}
+
+export interface MetadataScenarios {
+  readonly scenarios: readonly Scenario[];
+  close(): Promise<void>;
+}
+
+/** All over the same engines, one after the other; `scale` is 1 for a real run, less for a look. */
+export async function metadataScenarios(directory: string, scale: number): Promise<MetadataScenarios> {
+  const engines = await openEngines(directory);
+  for (const { put } of engines) await concurrently(64, keyCount, (i) => put(keys[i]!, keys[i]!));
+  const some = (count: number) => Math.ceil(count * scale);
+  const value = new Uint8Array(valueBytes).fill(7);
+  const puts = (width: number, count: number) =>
+    scenario(`durable puts of ${valueBytes} bytes, ${width} at once`, 'puts', engines, ({ put }) => async () => {
+      await concurrently(width, count, (i) => put(keys[i % keyCount]!, value));
+      return count;
+    });
+  // With one at once, the time of a read is what one second holds of them.
+  const reads = (width: number, count: number) =>
+    scenario(`linearizable reads of one key, ${width} at once`, 'reads', engines, ({ get }) => async () => {
+      await concurrently(width, count, async (i) => void (await get(keys[i % keyCount]!)));
+      return count;
+    });
+  return {
+    scenarios: [puts(64, some(2000)), puts(1, some(200)), reads(64, some(4000)), reads(1, some(500))],
+    close: async () => {
+      for (const { close } of engines) await close();
+    },
+  };
 }
 
 async function openEngines(directory: string): Promise<Engine[]> {
@@ -35,6 +69,8 @@ async function openEngines(directory: string): Promise<Engine[]> {
       close: () => bare.close(),
     },
     engine('level', await LevelKv.open({ directory: join(directory, 'level'), nodeId: 'bench' })),
+    await served('level, over MetaService', [await spawnCairn(join(directory, 'served'))]),
+    await served('raft, 3 nodes, over MetaService of the leader', await startRaft(directory, 3)),
   ];
   if (etcdProgram === undefined) {
     process.stderr.write('SKIPPED rows of etcd: it is not installed\n');
@@ -49,6 +85,37 @@ async function openEngines(directory: string): Promise<Engine[]> {
   return engines;
 }
 
+/** Of servers that are one group, the leader is asked. */
+async function served(name: string, servers: readonly ServerProcess[]): Promise<Engine> {
+  for (;;) {
+    for (const { url } of servers) {
+      const client = connect(url);
+      const kv = await client.metadata();
+      if ((await kv.status()).role === 'leader') {
+        return {
+          ...engine(name, kv),
+          async close() {
+            client.close();
+            await Promise.all(servers.map((server) => server.close()));
+          },
+        };
+      }
+      client.close();
+    }
+  }
+}
+
+async function startRaft(directory: string, size: number): Promise<ServerProcess[]> {
+  const peers = (await freePorts(size)).map((port, i) => ({ name: `node-${i}`, address: `127.0.0.1:${port}` }));
+  const all = peers.map(({ name, address }) => `${name}=${address}`).join();
+  return Promise.all(
+    peers.map(({ name, address }) => {
+      const flags = ['--meta', 'raft', '--role', 'master', '--node-id', name, '--peer-listen', address, '--peers', all];
+      return spawnCairn(join(directory, name), flags);
+    }),
+  );
+}
+
 function engine(name: string, kv: KvStore): Engine {
   return {
     name,
@@ -58,45 +125,17 @@ function engine(name: string, kv: KvStore): Engine {
   };
 }
 
-/** Puts by so many writers at once; every one is durable when it is answered. */
-export async function metadataWrites(directory: string, writers: number, count: number): Promise<Scenario> {
-  return scenario(directory, `Metadata: durable puts of ${valueBytes} bytes, ${writers} at once`, 'puts', (engine) => {
-    const value = new Uint8Array(valueBytes).fill(7);
-    return async () => {
-      await concurrently(writers, count, (i) => engine.put(textKey(`key/${i % keyCount}`), value));
-      return count;
-    };
-  });
-}
-
-/** Linearizable reads of one key, so many at once: with one, the time of a read is what one second holds of them. */
-export async function metadataReads(directory: string, readers: number, count: number): Promise<Scenario> {
-  return scenario(directory, `Metadata: linearizable reads of one key, ${readers} at once`, 'reads', (engine) => {
-    const keys = Array.from({ length: keyCount }, (_, i) => textKey(`key/${i}`));
-    let filled = false;
-    return async () => {
-      if (!filled) for (const key of keys) await engine.put(key, key);
-      filled = true;
-      await concurrently(readers, count, async (i) => void (await engine.get(keys[i % keyCount]!)));
-      return count;
-    };
-  });
-}
-
-async function scenario(
-  directory: string,
+function scenario(
   title: string,
   unit: string,
+  engines: readonly Engine[],
   runOf: (engine: Engine) => Subject['run'],
-): Promise<Scenario> {
-  const engines = await openEngines(directory);
+): Scenario {
   return {
-    title,
+    title: `Metadata: ${title}`,
     unit,
     yardstickCount: 1,
     subjects: engines.map((engine) => ({ name: engine.name, run: runOf(engine) })),
-    close: async () => {
-      for (const engine of engines) await engine.close();
-    },
+    close: async () => {},
   };
 }
