@@ -173,7 +173,7 @@ function changesOf({ changes }: ChangeMembersRequest): MemberRequest[] {
   });
 }
 
-export const changeKinds: ReadonlyMap<ChangeKind, MemberRequest['kind']> = new Map([
+const changeKinds: ReadonlyMap<ChangeKind, MemberRequest['kind']> = new Map([
   [ChangeKind.VOTER, 'voter'],
   [ChangeKind.LEARNER, 'learner'],
   [ChangeKind.REMOVE, 'remove'],
