@@ -66,6 +66,11 @@ export function tokenKey(name: string, id = ''): Uint8Array {
   return textKey(`auth/token/${name}/${id}`);
 }
 
+/** Whether a key's value is for the accounts alone: the key that signs tokens, the hashes of passwords. */
+export function isSecret(key: Uint8Array): boolean {
+  return Buffer.compare(key.subarray(0, authPrefix.length), authPrefix) === 0;
+}
+
 /** What follows a prefix that the key is known to have. */
 export function keyRest(key: Uint8Array, prefix: Uint8Array): string {
   return Buffer.from(key.subarray(prefix.length)).toString();

@@ -1,4 +1,5 @@
-// The metadata's words as the wire has them, and the room they take there.
+// The metadata's words as the wire has them, and the room they take there. Secrets of the accounts are not among them: who was an
+// admin once must not be able to sign tokens ever after.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { CairnError } from '../../base/errors.js';
@@ -24,11 +25,12 @@ import type {
   OperationResult,
   Page,
 } from '../../meta/kv.js';
+import { isSecret } from '../auth/account-records.js';
 
 export function toMetaItem(item: KeyValue): MessageInitShape<typeof MetaItemSchema> {
   return {
     key: item.key,
-    value: item.value,
+    value: isSecret(item.key) ? new Uint8Array(0) : item.value,
     createRevision: BigInt(item.createRevision),
     revision: BigInt(item.revision),
     version: BigInt(item.version),
@@ -67,6 +69,9 @@ export function fromMetaCompare({ key, is: wireComparison, target }: MetaCompare
   const is = comparisons[wireComparison];
   if (is === undefined || target.case === undefined) {
     throw new CairnError('invalid_argument', 'a compare needs a comparison and a target');
+  }
+  if (target.case === 'value' && isSecret(key)) {
+    throw new CairnError('permission_denied', 'values of the accounts are not told, nor compared');
   }
   if (target.case === 'value') return { key, is, target: 'value', value: target.value };
   return { key, is, target: target.case, value: Number(target.value) };

@@ -22,7 +22,7 @@ export type MetaItem = Message<"cairn.v1.MetaItem"> & {
   key: Uint8Array;
 
   /**
-   * Empty when only keys were asked for.
+   * Empty when only keys were asked for, and under `auth/`, where secrets are.
    *
    * @generated from field: bytes value = 2;
    */
