@@ -34,6 +34,7 @@ describe.each([
     expect(answer.case === 'listServicesResponse' && answer.value.service.map(({ name }) => name)).toEqual([
       'cairn.v1.AccountService',
       'cairn.v1.BlobService',
+      'cairn.v1.MemberService',
       'cairn.v1.MetaService',
       'cairn.v1.TreeService',
       'grpc.health.v1.Health',
