@@ -12,10 +12,9 @@ import { limits } from '../../base/limits.js';
 import type { Random } from '../../base/random.js';
 import type { FileSystem } from '../../log/file-system.js';
 import { membersOf } from '../../raft/configuration.js';
-import type { ProposalOutcome } from '../../raft/driver-parts.js';
 import type { Message } from '../../raft/message.js';
 import type { NodeId } from '../../raft/node-id.js';
-import type { ProposalRefusal, RaftStatus } from '../../raft/raft-core.js';
+import type { RaftStatus } from '../../raft/raft-core.js';
 import { RaftDriver } from '../../raft/raft-driver.js';
 import { raftLimits } from '../../raft/raft-options.js';
 import { emptyLog, joiningGroup, recoverRaft } from '../../raft/recovery.js';
@@ -40,6 +39,7 @@ import {
 import { PeerLinks, type PeerTls } from './peer-links.js';
 import { listenToPeers, type PeerListener } from './peer-listener.js';
 import type { MemberRequest, PeerHost, PeerProgress } from './peer-service.js';
+import { noLeader, settled } from './proposal-outcome.js';
 import { RaftLogStore } from './raft-log-store.js';
 import { safeNumber } from './raft-messages.js';
 import type { SnapshotFile } from './snapshot-file.js';
@@ -411,40 +411,4 @@ export class RaftNode implements PeerHost {
     await this.#log?.close();
     await this.#machine?.close();
   }
-}
-
-/** What became of a proposal, as a promise. `unavailable`: it is not in the log. `timeout`: nobody knows. */
-function settled(
-  resolve: (outcome: KvOutcome) => void,
-  reject: (error: CairnError) => void,
-): (outcome: ProposalOutcome<KvOutcome>) => void {
-  return (outcome) => {
-    if (outcome.kind === 'applied') resolve(outcome.result);
-    else if (outcome.kind === 'superseded') reject(noLeader());
-    else if (outcome.kind === 'unknown') reject(new CairnError('timeout', 'the group has not answered in time'));
-    else reject(refusalError(outcome.reason));
-  };
-}
-
-function refusalError(reason: ProposalRefusal | 'stopped'): CairnError {
-  switch (reason) {
-    case 'not_leader':
-    case 'transferring':
-    case 'stopped':
-      return noLeader();
-    case 'overloaded':
-      return new CairnError('overloaded', 'too much waits to be agreed on');
-    case 'too_large':
-      return new CairnError('too_large', 'the transaction is too large for the log');
-    case 'version':
-      return new CairnError('failed_precondition', 'not all nodes understand this yet');
-    case 'config_pending':
-      return new CairnError('conflict', 'another change of members is under way');
-    case 'config_invalid':
-      return new CairnError('invalid_argument', 'this change of members cannot be made');
-  }
-}
-
-function noLeader(): CairnError {
-  return new CairnError('unavailable', 'no leader of the group can be reached');
 }
