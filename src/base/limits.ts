@@ -328,7 +328,7 @@ export const limits = {
   /** Blobs of one batch that are read at once. */
   batchConcurrencyMax: 64,
   /** Digests looked up in one turn of the event loop, so that other requests get theirs in between. */
-  lookupSliceCountMax: 2048,
+  lookupSliceCountMax: 1024,
   /** Bytes of a request on the lane that nobody has asked for yet, at which its sender is held up. */
   laneHeldBytesMax: 32 * kib,
   /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */

@@ -12,6 +12,10 @@ import { messageReader, type RequestMessages } from './request-messages.js';
 
 type Parts = Pick<RpcParts, 'store' | 'negotiateConcurrency' | 'lookups'>;
 
+const readRequest = messageReader(NegotiateBlobsRequestSchema);
+/** Bytes of a message that cost as much to read, or to write, as one look-up. */
+const bytesPerLookup = 256;
+
 /** Sends all answers itself. */
 export async function laneNegotiate(
   parts: Parts,
@@ -19,23 +23,22 @@ export async function laneNegotiate(
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
   for (;;) {
-    const answer = await messages.next((bytes) => answerTo(parts, bytes, call.signal));
-    if (answer === undefined) return [];
+    const bytes = await messages.next((bytes) => bytes);
+    if (bytes === undefined) return [];
     call.noteProgress();
-    await call.send([await answer()]);
+    await parts.lookups.take(Math.ceil(bytes.length / bytesPerLookup));
+    await call.send([await answerTo(parts, bytes, call.signal)]);
     call.throwIfAborted();
   }
 }
 
-const readRequest = messageReader(NegotiateBlobsRequestSchema);
-
-/** Reads the question at once, so that one that cannot be read fails like any other message. */
-function answerTo(parts: Parts, bytes: Uint8Array, signal: AbortSignal): () => Promise<Uint8Array> {
+async function answerTo(parts: Parts, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
   const list = DigestList.parse(bytes);
-  if (list !== undefined) return async () => list.encode(await missingIndexes(parts, list, signal));
-  const { blobDigests } = readRequest(bytes);
-  return async () => {
-    const answer = { missingBlobDigests: await missingDigests(parts, blobDigests, signal) };
+  if (list === undefined) {
+    const answer = { missingBlobDigests: await missingDigests(parts, readRequest(bytes).blobDigests, signal) };
     return encodeEnvelope(0, toBinary(NegotiateBlobsResponseSchema, create(NegotiateBlobsResponseSchema, answer)));
-  };
+  }
+  const missing = await missingIndexes(parts, list, signal);
+  await parts.lookups.take(Math.ceil(bytes.length / bytesPerLookup));
+  return list.encode(missing);
 }
