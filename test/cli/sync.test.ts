@@ -339,7 +339,14 @@ describe('sync, interrupted', () => {
     const child = spawnCairn(['sync', work], { server: server.url });
     child.stdin.end();
     const end = finished(child);
-    await sleep(500);
+    // Before it has called the server it may not listen to signals yet.
+    const calls = async () => {
+      const metrics = await (await fetch(`${server.url}/metrics`)).text();
+      const counts = [...metrics.matchAll(/^cairn_calls_total\{protocol="grpc".*\} (\d+)$/gm)];
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const before = await calls();
+    await expect.poll(calls, { timeout: 20_000, interval: 20 }).toBeGreaterThan(before);
     child.kill('SIGINT');
     const { code } = await end;
     expect([exitCodes.interrupted, exitCodes.ok]).toContain(code);

@@ -173,7 +173,7 @@ it('a client cannot tell the lane from the stock handler', { timeout: 240_000 * 
   expect(unseen.length, unseen.join('\n')).toBeLessThan(calls / 100);
   for (const [lane, stock] of [sides.optional, sides.required, sides.accounts]) {
     // A call that was answered early is over when the rest of its request was thrown away.
-    await expect.poll(() => lane.server.calls.length, { timeout: 10_000 }).toBe(stock.server.calls.length);
+    await expect.poll(() => lane.server.calls.length, { timeout: 30_000 }).toBe(stock.server.calls.length);
     expect(recordsOf(lane)).toEqual(recordsOf(stock));
     expect(await lane.server.parts.store.usage()).toEqual(await stock.server.parts.store.usage());
     expect(lane.server.errors.length).toBe(stock.server.errors.length);
