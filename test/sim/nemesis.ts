@@ -126,6 +126,12 @@ export class Nemesis {
     }
   }
 
+  /** A command for whoever leads: clients may all be waiting for nodes that do not belong to the group any more. */
+  nudge(): void {
+    const leader = this.leader();
+    if (leader !== undefined) this.#burst(leader, 1);
+  }
+
   /** The node whose process sees itself as the leader of the newest term. */
   leader(): SimNode | undefined {
     const leaders = this.#parts.nodes().filter(({ driver }) => driver?.status().role === 'leader');

@@ -187,6 +187,7 @@ class Simulation {
     const from = this.#checks.commitIndex;
     const deadline = this.#queue.now + progressMilliseconds;
     while (this.#queue.now < deadline) {
+      if (this.#checks.commitIndex <= from + 1) this.#nemesis.nudge();
       for (let step = 0; step < 50; step++) this.#queue.step();
       if (this.#checks.commitIndex > from + 1 && this.#isSettled()) return;
     }
