@@ -8,11 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { cores } from './cores.js';
 import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
+import { httpReads } from './http-reads.js';
 import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
 import { metadataScenarios } from './metadata.js';
 import { negotiations } from './negotiate.js';
 import { formatHeader, formatScenario } from './report.js';
+import { smallDownloads } from './small-reads.js';
 import { smallWrites } from './small-writes.js';
 import { downloads, uploads } from './streams.js';
 import { syncs } from './sync.js';
@@ -46,6 +48,8 @@ async function metadata(directory: string, scale: number): Promise<string> {
 
 const few = { blobs: 20_000, messages: 4, blobsBeforeKill: 1000 };
 const tenMillion = { blobs: 10_000_000, messages: 512, blobsBeforeKill: 100_000 };
+const briefly = { mebibytes: 4, seconds: 1, rounds: 1 };
+const thoroughly = { mebibytes: 1024, seconds: 5, rounds: 5 };
 const thousand = { clients: 1000, blobMebibytes: 64, seconds: 10 };
 
 /** Each makes a section of the report in a directory of its own. */
@@ -53,6 +57,9 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   'small-writes': (directory) => compared(smallWrites(directory, quick ? 256 : 8192)),
   downloads: (directory) => compared(downloads(directory, quick ? 4 : 256)),
   uploads: (directory) => compared(uploads(directory, quick ? 4 : 256)),
+  'small-downloads': (directory) => compared(smallDownloads(directory, quick ? 500 : 20_000, 'bare')),
+  'small-downloads-stock': (directory) => compared(smallDownloads(directory, quick ? 500 : 20_000, 'stock')),
+  'http-reads': (directory) => httpReads(directory, quick ? briefly : thoroughly),
   negotiate: (directory) => compared(negotiations(directory, quick ? 4096 : 200_000, quick ? 2 : 32)),
   'many-blobs': (directory) => manyBlobs(directory, quick ? few : tenMillion),
   'sync-cold': (directory) => compared(syncs(directory, quick ? 200 : 50_000, false)),

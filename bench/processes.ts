@@ -2,7 +2,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +26,7 @@ export interface SpawnOptions {
 /** From dist-bench/bench/ to the checkout. */
 export const cairn = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
 const bareServer = fileURLToPath(new URL('./bare-server.js', import.meta.url));
+const bareFileServer = fileURLToPath(new URL('./bare-file-server.js', import.meta.url));
 
 export function spawnCairn(
   directory: string,
@@ -36,6 +39,48 @@ export function spawnCairn(
 
 export function spawnBareServer(file: string): Promise<ServerProcess> {
   return start([bareServer, file]);
+}
+
+export function spawnBareFileServer(file: string): Promise<ServerProcess> {
+  return start([bareFileServer, file]);
+}
+
+/** A port of loopback that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** Serves the files of a directory, as nginx does by itself, with one worker; undefined where it is not installed. */
+export async function spawnNginx(directory: string, root: string, port: number): Promise<ServerProcess | undefined> {
+  const config = join(directory, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${directory}/nginx-${kind};`,
+  );
+  await writeFile(
+    config,
+    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr crit;
+     events { worker_connections 1024; }
+     http { access_log off; sendfile on; keepalive_requests 1000000000; ${temporary.join(' ')}
+       server { listen 127.0.0.1:${port}; root ${root}; } }\n`,
+  );
+  const child = spawn('nginx', ['-c', config, '-p', directory, '-e', 'stderr'], { stdio: 'ignore' });
+  const isMissing = await Promise.race([once(child, 'error').then(() => true), once(child, 'spawn').then(() => false)]);
+  if (isMissing) return undefined;
+  const url = `http://127.0.0.1:${port}`;
+  for (let attempt = 0; ; attempt++) {
+    const answers = await fetch(url).then(
+      () => true,
+      () => false,
+    );
+    if (answers) break;
+    if (attempt === 100 || child.exitCode !== null) throw new Error('nginx does not answer');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return { url, pid: child.pid!, close: () => stop(child, 'SIGTERM'), kill: () => stop(child, 'SIGKILL') };
 }
 
 async function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
