@@ -1,8 +1,8 @@
 // Reads an open blob piece by piece, each piece while the one before it is on its way, and never further ahead. Pieces
 // start small and double, so that a reader who takes little makes us hold little, and as long as the budget grants it: the
 // first steps from one half of the budget, the last ones, for those who have taken more than any buffer on the way can
-// hold, from all of it. A reader that stops taking loses what was read ahead for it, and begins small again. Pieces end
-// where the blob's blocks end, so that no block is read twice. No read begins after the signal aborts.
+// hold, from all of it. A reader that stops taking loses what was read ahead for it, and begins small again. Pieces but the
+// last end where the blob's blocks end, so that no block is read twice. No read begins after the signal aborts.
 
 import type { BlobHandle } from '../base/blob-store.js';
 import { BufferPair, blockStart } from '../base/buffer-pair.js';
@@ -140,7 +140,9 @@ export class ReadAhead {
         return part;
       }
       const start = part.start + offset;
-      const end = Math.min(blockStart(start + this.#readBytes), part.end);
+      // What is left is read at once where it is no more than a piece, wherever its blocks end.
+      const isLast = part.end - start <= this.#readBytes;
+      const end = isLast ? part.end : blockStart(start + this.#readBytes);
       this.#place = end < part.end ? { index, offset: end - part.start } : behind;
       if (end < part.end) this.#grow();
       if (start < end) return { start, end };
