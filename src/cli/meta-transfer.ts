@@ -1,10 +1,11 @@
 // cairn meta export and import: all keys and values, a JSON line each, between a line that says what the file is and one that
-// says that it is whole. Revisions do not travel: the store that imports gives its own.
+// says that it is whole. Revisions do not travel: the store that imports gives its own. Nor do accounts: no server shows their
+// secrets, and those of the store that imports stay as they are.
 
 import { createReadStream } from 'node:fs';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
-import { compareKeys, everyKey } from '../meta/keys.js';
+import { compareKeys, everyKey, isOfAccounts } from '../meta/keys.js';
 import type { KvStore, Operation } from '../meta/kv.js';
 import { unreadable } from './file-chunks.js';
 import { bytesOf, fieldsOf, parseJson, showBytes } from './meta-text.js';
@@ -25,8 +26,11 @@ export async function* exportLines(kv: KvStore): AsyncGenerator<string> {
   for (let more = true; more; ) {
     const page = await kv.range(everyKey, { after, revision });
     if (revision === undefined) yield JSON.stringify({ format, revision: page.revision });
-    for (const { key, value } of page.items) yield JSON.stringify({ key: showBytes(key), value: showBytes(value) });
-    count += page.items.length;
+    for (const { key, value } of page.items) {
+      if (isOfAccounts(key)) continue;
+      yield JSON.stringify({ key: showBytes(key), value: showBytes(value) });
+      count += 1;
+    }
     ({ more, revision } = page);
     after = page.items.at(-1)?.key ?? after;
   }
@@ -85,6 +89,7 @@ async function* readPairs(path: string): AsyncGenerator<Pair> {
     } else {
       const key = bytesOf(fields, 'key');
       if (last !== undefined && compareKeys(last, key) >= 0) throw wrong('is out of order');
+      if (isOfAccounts(key)) throw wrong('is about accounts, which stay where they were made');
       last = key;
       yield { key, value: bytesOf(fields, 'value') };
     }
@@ -105,7 +110,7 @@ async function* keysOf(kv: KvStore): AsyncGenerator<Uint8Array, undefined> {
   let after: Uint8Array | undefined;
   for (let more = true; more; ) {
     const page = await kv.range(everyKey, { after, keysOnly: true });
-    for (const { key } of page.items) yield key;
+    for (const { key } of page.items) if (!isOfAccounts(key)) yield key;
     after = page.items.at(-1)?.key ?? after;
     ({ more } = page);
   }

@@ -73,3 +73,11 @@ export function spanOf({ start, end }: KeyRange, after?: Uint8Array): KeySpan {
 export function keyName(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
+
+/** Where accounts are kept, with hashes of passwords and a signing key. Those stay where they were made. */
+export const accountsPrefix: Uint8Array = textKey('auth/');
+
+/** Whether a key belongs to the accounts. */
+export function isOfAccounts(key: Uint8Array): boolean {
+  return compareKeys(key.subarray(0, accountsPrefix.length), accountsPrefix) === 0;
+}

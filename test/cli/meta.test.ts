@@ -72,17 +72,13 @@ describe('cairn meta', () => {
   it('watches, from the past on, and says when that is gone', async () => {
     const from = (await meta(['put', 'w/a', '1'])).stdout.trim();
     const child = spawnCairn(['meta', 'watch', 'w/', '--from', from], { server: server.url });
-    const seen = (async () => {
-      let text = '';
-      for await (const piece of child.stdout) {
-        text += piece;
-        if (text.split('\n').length === 3) break;
-      }
-      return text;
-    })();
+    let seen = '';
+    child.stdout.on('data', (piece) => {
+      seen += piece;
+    });
     const deleted = Number(from) + 1;
     await meta(['del', 'w/a']);
-    expect(await seen).toBe(`${from} put w/a\t1\n${deleted} delete w/a\n`);
+    await expect.poll(() => seen, { timeout: 20_000 }).toBe(`${from} put w/a\t1\n${deleted} delete w/a\n`);
     const ended = new Promise((resolve) => child.on('exit', resolve));
     child.kill('SIGTERM');
     expect(await ended).toBe(143);

@@ -49,7 +49,6 @@ export type TokenRecord = Static<typeof tokenRecord>;
 
 type Schema = typeof accountRecord | typeof loginRecord | typeof tokenRecord | typeof keyRecord;
 
-export const authPrefix = textKey('auth/');
 export const signingKeyKey = textKey('auth/key');
 export const accountPrefix = textKey('auth/account/');
 
@@ -66,17 +65,12 @@ export function tokenKey(name: string, id = ''): Uint8Array {
   return textKey(`auth/token/${name}/${id}`);
 }
 
-/** Whether a key's value is for the accounts alone: the key that signs tokens, the hashes of passwords. */
-export function isSecret(key: Uint8Array): boolean {
-  return Buffer.compare(key.subarray(0, authPrefix.length), authPrefix) === 0;
-}
-
 /** What follows a prefix that the key is known to have. */
 export function keyRest(key: Uint8Array, prefix: Uint8Array): string {
   return Buffer.from(key.subarray(prefix.length)).toString();
 }
 
-/** The account that a key under `authPrefix` belongs to; undefined for the signing key. */
+/** The account that a key under `accountsPrefix` of the metadata belongs to; undefined for the signing key. */
 export function accountOfKey(key: Uint8Array): string | undefined {
   return /^auth\/(?:account|login|token)\/([^/]+)/.exec(Buffer.from(key).toString())?.[1];
 }

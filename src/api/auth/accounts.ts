@@ -4,14 +4,13 @@
 import { type Clock, sleep } from '../../base/clock.js';
 import { limits } from '../../base/limits.js';
 import type { Random } from '../../base/random.js';
-import { absent, prefixRange } from '../../meta/keys.js';
+import { absent, accountsPrefix, prefixRange } from '../../meta/keys.js';
 import type { KvStore } from '../../meta/kv.js';
 import type { Logger } from '../logger.js';
 import { AccountBook } from './account-book.js';
 import {
   accountOfKey,
   accountPrefix,
-  authPrefix,
   decodeRecord,
   encodeRecord,
   keyRecord,
@@ -125,7 +124,7 @@ async function follow(
     try {
       const { items, revision } = await kv.range(prefixRange(accountPrefix), { limit: 1, keysOnly: true });
       follower.beginning(items.length > 0);
-      for await (const { events } of kv.watch(prefixRange(authPrefix), { from: revision + 1, signal })) {
+      for await (const { events } of kv.watch(prefixRange(accountsPrefix), { from: revision + 1, signal })) {
         for (const event of events) {
           const name = accountOfKey(event.kind === 'put' ? event.item.key : event.key);
           if (name !== undefined) follower.changed(name);

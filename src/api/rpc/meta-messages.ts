@@ -14,6 +14,7 @@ import {
   type MetaResultSchema,
   MetaRole,
 } from '../../gen/cairn/v1/meta_service_pb.js';
+import { isOfAccounts } from '../../meta/keys.js';
 import type {
   Compare,
   Comparison,
@@ -25,12 +26,11 @@ import type {
   OperationResult,
   Page,
 } from '../../meta/kv.js';
-import { isSecret } from '../auth/account-records.js';
 
 export function toMetaItem(item: KeyValue): MessageInitShape<typeof MetaItemSchema> {
   return {
     key: item.key,
-    value: isSecret(item.key) ? new Uint8Array(0) : item.value,
+    value: isOfAccounts(item.key) ? new Uint8Array(0) : item.value,
     createRevision: BigInt(item.createRevision),
     revision: BigInt(item.revision),
     version: BigInt(item.version),
@@ -70,7 +70,7 @@ export function fromMetaCompare({ key, is: wireComparison, target }: MetaCompare
   if (is === undefined || target.case === undefined) {
     throw new CairnError('invalid_argument', 'a compare needs a comparison and a target');
   }
-  if (target.case === 'value' && isSecret(key)) {
+  if (target.case === 'value' && isOfAccounts(key)) {
     throw new CairnError('permission_denied', 'values of the accounts are not told, nor compared');
   }
   if (target.case === 'value') return { key, is, target: 'value', value: target.value };

@@ -25,6 +25,7 @@ describe.each(['grpc', 'grpcweb', 'connect'])('buf curl over %s', (protocol) => 
     expect((await curl('--list-services', server.baseUrl)).trim().split('\n')).toEqual([
       'cairn.v1.AccountService',
       'cairn.v1.BlobService',
+      'cairn.v1.MemberService',
       'cairn.v1.MetaService',
       'cairn.v1.TreeService',
       'grpc.health.v1.Health',
