@@ -48,6 +48,8 @@ export class Appender {
   #waiting: (() => void)[] = [];
   #running = false;
   #idle: (() => void)[] = [];
+  /** Resolves when no sync of the current segment runs. */
+  #syncing: Promise<void> = Promise.resolve();
   #poison: CairnError | undefined;
   #closed = false;
 
@@ -107,10 +109,23 @@ export class Appender {
     if (segment === undefined) return;
     segment.acquire();
     try {
-      await this.#orPoison(segment.file.sync());
+      await this.#syncInTurn(segment);
     } finally {
       await segment.release();
     }
+  }
+
+  /**
+   * Syncs of one file never run side by side: when the system cannot write its bytes, it may tell only one of them, and the
+   * other's success means nothing.
+   */
+  async #syncInTurn({ file }: Segment): Promise<void> {
+    const turn = this.#syncing.then(async () => {
+      this.#refuseWhenPoisoned();
+      await this.#orPoison(file.sync());
+    });
+    this.#syncing = turn.catch(() => {});
+    await turn;
   }
 
   /** Removes directory entries for good. */
@@ -234,9 +249,7 @@ export class Appender {
     const { fs, directory, durability, random, clock, segments } = this.#parts;
     const previous = this.#current;
     if (previous !== undefined) {
-      await this.#orPoison(previous.file.sync());
-      // Another sync of it may have failed meanwhile; this one then says nothing, and the segment must not be sealed.
-      this.#refuseWhenPoisoned();
+      await this.#syncInTurn(previous);
     }
     const id = this.#nextSegment++;
     const header: SegmentHeader = {
