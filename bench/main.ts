@@ -1,8 +1,9 @@
-// `npm run bench`: runs all scenarios and writes RESULTS.md beside the sources. `npm run bench -- --quick` runs each once
-// with little data, in seconds, and only prints: it tells that the bench works, not how fast anything is.
+// `npm run bench`: runs all parts and records each in RESULTS.md beside the sources as soon as it is done. `--only NAME` runs one
+// part. `--quick` runs each once with little data, in seconds, and records nothing: it tells that the bench works, not how
+// fast anything is.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cores } from './cores.js';
@@ -13,14 +14,13 @@ import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
 import { metadataScenarios } from './metadata.js';
 import { negotiations } from './negotiate.js';
-import { formatHeader, formatScenario } from './report.js';
+import { formatHeader, formatPart, formatScenario, record } from './report.js';
 import { smallDownloads } from './small-reads.js';
 import { smallWrites } from './small-writes.js';
 import { downloads, uploads } from './streams.js';
 import { syncs } from './sync.js';
 
 const quick = process.argv.includes('--quick');
-/** `--only NAME`: that part alone, printed and not recorded. */
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const runs = quick ? 1 : 5;
 /** From dist-bench/bench/ to the checkout. */
@@ -49,7 +49,7 @@ async function metadata(directory: string, scale: number): Promise<string> {
 const few = { blobs: 20_000, messages: 4, blobsBeforeKill: 1000 };
 const tenMillion = { blobs: 10_000_000, messages: 512, blobsBeforeKill: 100_000 };
 const briefly = { mebibytes: 4, seconds: 1, rounds: 1 };
-const thoroughly = { mebibytes: 1024, seconds: 5, rounds: 5 };
+const thoroughly = { mebibytes: 1024, seconds: 3, rounds: 5 };
 const thousand = { clients: 1000, blobMebibytes: 64, seconds: 10 };
 
 /** Each makes a section of the report in a directory of its own. */
@@ -70,17 +70,15 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };
 
-const header = formatHeader('npm run bench', runs);
-const sections: string[] = [];
 for (const [name, run] of Object.entries(parts)) {
   if (only !== undefined && only !== name) continue;
   const directory = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
   try {
+    const before = loadavg()[0]!;
     const section = await run(directory);
     console.log(section);
-    sections.push(section);
+    if (!quick) await record(resultsPath, Object.keys(parts), name, formatPart(section, before), formatHeader(runs));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
-if (!quick && only === undefined) await writeFile(resultsPath, header + sections.join('\n'));
