@@ -11,6 +11,7 @@ import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { type Random, uniqueName } from '../base/random.js';
 import type { FileLock, FileSystem } from '../log/file-system.js';
+import { replaceFile } from '../log/replace-file.js';
 
 export interface StoreFileParts {
   readonly fs: FileSystem;
@@ -94,17 +95,7 @@ async function readOrCreate({ fs, directory, random }: StoreFileParts): Promise<
   const text = await readText(fs, path);
   if (text !== undefined) return parseStoreText(text, path);
   const id = uniqueName(random);
-  const temporary = `${path}.new`;
-  await fs.remove(temporary);
-  const file = await fs.create(temporary);
-  try {
-    await file.write([new TextEncoder().encode(formatStoreText(id))], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await fs.rename(temporary, path);
-  await fs.syncDirectory(directory);
+  await replaceFile(fs, path, new TextEncoder().encode(formatStoreText(id)));
   return id;
 }
 

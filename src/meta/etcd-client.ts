@@ -11,6 +11,7 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { type Clock, sleep } from '../base/clock.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { wasNeverSent } from '../base/never-sent.js';
 import { Cluster, KV, Maintenance, Watch } from '../gen/etcd/etcdserverpb_pb.js';
 
 export interface EtcdConnection {
@@ -166,12 +167,4 @@ export function etcdError(error: unknown): CairnError {
   const { code, rawMessage } = ConnectError.from(error);
   const byWords = codeOfWords.find(([words]) => words.test(rawMessage));
   return new CairnError(byWords?.[1] ?? codeOf[code], `etcd: ${rawMessage}`, { cause: error });
-}
-
-/** The connection was refused, so no member has seen the call. */
-function wasNeverSent(error: CairnError): boolean {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('code' in at && (at.code === 'ECONNREFUSED' || at.code === 'ENOTFOUND')) return true;
-  }
-  return false;
 }

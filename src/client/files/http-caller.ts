@@ -10,6 +10,7 @@ import { createGunzip } from 'node:zlib';
 import { type Clock, sleep } from '../../base/clock.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import { wasNeverSent } from '../../base/never-sent.js';
 import type { Random } from '../../base/random.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from '../connect-options.js';
 import { answeredError } from './answered-error.js';
@@ -153,10 +154,6 @@ function originOf(address: string): URL {
 function mayRepeat({ body, isIdempotent }: HttpCall, error: CairnError): boolean {
   if (wasNeverSent(error)) return body === undefined || body instanceof Uint8Array;
   return isIdempotent && retried.has(error.code) && (body === undefined || body instanceof Uint8Array);
-}
-
-function wasNeverSent({ cause }: CairnError): boolean {
-  return cause instanceof Error && 'code' in cause && (cause.code === 'ECONNREFUSED' || cause.code === 'ENOTFOUND');
 }
 
 function onTheWay(cause: unknown, { host }: URL): CairnError {

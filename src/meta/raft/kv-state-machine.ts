@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { assert, CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { FileSystem } from '../../log/file-system.js';
+import { replaceFile } from '../../log/replace-file.js';
 import type { RaftStateMachine } from '../../raft/driver-parts.js';
 import type { Entry, GroupState } from '../../raft/entry.js';
 import type { ApplyBatch } from '../../raft/raft-core.js';
@@ -19,7 +20,7 @@ import type { RowDb, RowReader } from '../row-db.js';
 import { decodeCommand } from './command-codec.js';
 import { type Group, groupAfter } from './group.js';
 import { decodeGroup, encodeGroup } from './raft-messages.js';
-import { readSmallFile, replaceFile } from './small-file.js';
+import { readSmallFile } from './small-file.js';
 import { loadSnapshot, type SnapshotFile, writeSnapshot } from './snapshot-file.js';
 import type { SnapshotShelf } from './snapshot-shelf.js';
 

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { CairnError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import type { FileSystem } from '../../log/file-system.js';
+import { replaceFile } from '../../log/replace-file.js';
 import type { NodeId } from '../../raft/node-id.js';
-import { readSmallFile, replaceFile } from './small-file.js';
+import { readSmallFile } from './small-file.js';
 
 export interface NodeIdentity {
   readonly id: NodeId;

@@ -4,6 +4,7 @@ import { type Client, Code, ConnectError } from '@connectrpc/connect';
 import { type Clock, sleep } from '../../base/clock.js';
 import { CairnError, type ErrorCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import { wasNeverSent } from '../../base/never-sent.js';
 import {
   ChangeMembersRequest_Change_Kind as ChangeKind,
   type ChangeMembersResponse,
@@ -117,13 +118,6 @@ export async function callPeer<T>(call: () => Promise<T>): Promise<{ readonly an
     if (wasNeverSent(error)) return undefined;
     throw peerError(error);
   }
-}
-
-function wasNeverSent(error: unknown): boolean {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('code' in at && (at.code === 'ECONNREFUSED' || at.code === 'ENOTFOUND')) return true;
-  }
-  return false;
 }
 
 const codes: Partial<Record<Code, ErrorCode>> = {

@@ -1,22 +1,6 @@
-// A small file that is replaced as a whole, and is never seen half written.
+// A small file, read whole.
 
-import { dirname } from 'node:path';
 import type { FileSystem } from '../../log/file-system.js';
-
-/** Durable when it resolves. One writer a path. */
-export async function replaceFile(fs: FileSystem, path: string, content: Uint8Array): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await fs.remove(temporary);
-  const file = await fs.create(temporary);
-  try {
-    await file.write([content], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await fs.rename(temporary, path);
-  await fs.syncDirectory(dirname(path));
-}
 
 /** Undefined when there is none. */
 export async function readSmallFile(fs: FileSystem, path: string): Promise<Buffer | undefined> {
