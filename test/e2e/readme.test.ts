@@ -114,4 +114,18 @@ describeWith('the README', 'curl', curl, () => {
       'ell',
     );
   });
+
+  it('shows the client of files, in docs/HTTP.md', async () => {
+    const code = [
+      "import { createReadStream, createWriteStream, writeFileSync, readFileSync } from 'node:fs';",
+      "import { pipeline } from 'node:stream/promises';",
+      "writeFileSync('/tmp/hello.txt', 'hello');",
+      blockWith('new FileClient', 'docs/HTTP.md').replace('files.close();', ''),
+      blockWith('files.uploadBatch', 'docs/HTTP.md'),
+      "process.stdout.write(part + ['a', 'b'].map((name) => readFileSync('/tmp/copy-of-' + name + '.txt')).join());",
+      'files.close();',
+    ].join('\n');
+    const here = code.replaceAll('/tmp/', `${directory}/`).replaceAll('127.0.0.1:9000', new URL(url).host);
+    expect(await run(process.execPath, ['--input-type=module', '-e'], here)).toBe('LumeoFS!a,hello');
+  });
 });

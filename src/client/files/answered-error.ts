@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { CairnError, type ErrorCode, type ErrorSubject } from '../../base/errors.js';
 import { bytesOf } from './read-body.js';
 
-interface ErrorBody {
+export interface ErrorBody {
   readonly code: number;
   readonly message: string;
   readonly details?: Readonly<Record<string, string>>;
@@ -35,6 +35,27 @@ const codesByNumber: Readonly<Record<string, ErrorCode>> = {
   '500 4003': 'storage',
   '503 2001': 'no_node',
 };
+
+/** By number alone, where no status says more: the most common of those that share it. */
+const codesOfItems: Readonly<Record<number, ErrorCode>> = {
+  1001: 'invalid_argument',
+  1002: 'not_found',
+  1003: 'already_exists',
+  1004: 'not_found',
+  1005: 'not_found',
+  2001: 'no_node',
+  3001: 'unavailable',
+  3002: 'timeout',
+  4002: 'conflict',
+  4003: 'storage',
+  5001: 'unauthenticated',
+  5002: 'permission_denied',
+};
+
+/** What became of one item of a batch. */
+export function errorOfItem({ code, message, details }: ErrorBody): CairnError {
+  return new CairnError(codesOfItems[code] ?? 'internal', message, { subject: subjectOf(details) });
+}
 
 export async function answeredError(status: number, answer: IncomingMessage): Promise<CairnError> {
   const body = await bytesOf(answer).then(parse, () => undefined);

@@ -3,14 +3,17 @@
 
 import { Readable } from 'node:stream';
 import { type Clock, systemClock } from '../../base/clock.js';
+import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import { type Random, systemRandom } from '../../base/random.js';
+import { type BatchCall, type BatchDownloaded, type BatchUploaded, downloadParts, uploadForm } from './batch.js';
 import { jsonBody } from './compressed-body.js';
 import { FileCache } from './file-cache.js';
 import type { FileDetails, FileEntry, NumberedPage, PageQuery, SessionState, UploadedFile } from './file-shapes.js';
+import { formOf, type NamedContent } from './form-body.js';
 import { HttpCaller, type HttpCallerOptions } from './http-caller.js';
 import { PartGatherer } from './part-gatherer.js';
-import { bytesOf } from './read-body.js';
+import { bytesOf, piecesOf } from './read-body.js';
 import { UploadSession } from './upload-session.js';
 
 export interface FileClientOptions extends Partial<HttpCallerOptions> {
@@ -45,6 +48,7 @@ const json = (path: string, signal?: AbortSignal) => ({ method: 'GET', path, isI
 
 export class FileClient {
   readonly #caller: HttpCaller;
+  readonly #random: Random;
   readonly #cache: FileCache<FileDetails>;
   readonly #compression: boolean;
 
@@ -70,6 +74,7 @@ export class FileClient {
       clock,
       random,
     );
+    this.#random = random;
     this.#cache = new FileCache(enableCache ? cacheSize : 0);
     this.#compression = compression;
   }
@@ -106,6 +111,19 @@ export class FileClient {
     const stored = await session.complete(signal);
     this.#cache.delete(stored.file_id);
     return stored;
+  }
+
+  /**
+   * Stores up to a thousand files with one request, and says for each, in order, what became of it. A stream that fails, a
+   * lost connection, the signal: the whole call fails then, and files before the one under way may have been stored.
+   */
+  async uploadBatch(files: readonly NamedContent[], call: BatchCall = {}): Promise<BatchUploaded[]> {
+    checkBatch(files.length);
+    if (files.length === 0) return [];
+    const names = files.map(({ name }) => name);
+    const results = await uploadForm(this.#caller, names, formOf(files, this.#random), call);
+    for (const { stored } of results) if (stored !== undefined) this.#cache.delete(stored.file_id);
+    return results;
   }
 
   async createUploadSession(
@@ -145,9 +163,22 @@ export class FileClient {
   }
 
   async download(fileId: string, options?: DownloadFileOptions): Promise<Buffer> {
-    const pieces: Buffer[] = [];
-    for await (const piece of await this.downloadStream(fileId, options)) pieces.push(piece as Buffer);
+    const pieces: Uint8Array[] = [];
+    const body = await this.downloadStream(fileId, options);
+    for await (const piece of piecesOf(body, options?.signal)) pieces.push(piece);
     return Buffer.concat(pieces);
+  }
+
+  /**
+   * Up to a thousand files, or the reason for each that cannot be had, in the order asked for and with one request. Fails with
+   * `unavailable` when the answer breaks off. Whoever stops early closes its connection.
+   */
+  async *downloadBatch(
+    fileIds: readonly string[],
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<BatchDownloaded, void, undefined> {
+    checkBatch(fileIds.length);
+    if (fileIds.length > 0) yield* downloadParts(this.#caller, fileIds, signal);
   }
 
   /** `not_found` without that file or version. */
@@ -209,6 +240,11 @@ export class FileClient {
   close(): void {
     this.#caller.close();
   }
+}
+
+function checkBatch(count: number): void {
+  if (count <= limits.batchFilesCountMax) return;
+  throw new CairnError('too_large', `a batch has at most ${limits.batchFilesCountMax} files, not ${count}`);
 }
 
 /** What is undefined is left out. */

@@ -2,7 +2,7 @@
 // be made twice is made again when it failed on the way, after a pause that doubles, at the next address; one that may not is
 // made again only when nobody can have received it.
 
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -33,7 +33,7 @@ export interface HttpCall {
   /** With its query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | number>> | undefined;
-  /** A stream is sent once. */
+  /** A stream is asked for its first piece when there is a connection; what it throws should be a `CairnError`. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** It may be done twice. */
   readonly isIdempotent: boolean;
@@ -121,25 +121,63 @@ export class HttpCaller {
       },
       ...(signal && { signal }),
     });
-    request.on('timeout', () => request.destroy(new CairnError('timeout', `${origin.host} does not answer`)));
+    let arrived: IncomingMessage | undefined;
+    request.on('timeout', () => {
+      if (isOurSilence(request, arrived)) return;
+      request.destroy(new CairnError('timeout', `${origin.host} does not answer`));
+    });
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
-      request.once('error', (cause) => reject(onTheWay(cause, origin)));
+      request.once('error', (cause) => reject(sourceFailure ?? onTheWay(cause, origin)));
     });
-    // Answered early, the rest of the body has nobody to go to: that is no failure of its own.
-    const sent = send(request, body).catch(() => {});
+    let sourceFailure: unknown;
+    // What fails here fails the request, too; and answered early, the rest of the body has nobody to go to.
+    send(request, body, (error) => {
+      sourceFailure = error;
+    }).catch(() => {});
     const answer = await answered;
-    void sent;
+    arrived = answer;
     const status = answer.statusCode ?? 0;
-    if (status >= 300 && status !== 304) throw await answeredError(status, answer);
+    if (status >= 300 && status !== 304) {
+      const error = await answeredError(status, answer);
+      // Nobody waits for the rest of a body that was refused.
+      if (!request.writableFinished) request.destroy();
+      throw error;
+    }
     const isGzip = answer.headers['content-encoding'] === 'gzip';
     return { status, headers: answer.headers, body: isGzip ? answer.pipe(createGunzip()) : answer };
   }
 }
 
-async function send(request: ReturnType<typeof httpRequest>, body: HttpCall['body']): Promise<void> {
-  if (body === undefined || body instanceof Uint8Array) request.end(body);
-  else await pipeline(Readable.from(body, { objectMode: false }), request);
+async function send(
+  request: ClientRequest,
+  body: HttpCall['body'],
+  onSourceFailure: (error: unknown) => void,
+): Promise<void> {
+  if (body === undefined || body instanceof Uint8Array) {
+    request.end(body);
+    return;
+  }
+  await connected(request);
+  // The request itself would only tell that it was given up.
+  const pieces = Readable.from(body, { objectMode: false }).once('error', onSourceFailure);
+  await pipeline(pieces, request);
+}
+
+/** Nothing moves since our reader has not taken what there is, or our source gives nothing. */
+function isOurSilence(request: ClientRequest, answer: IncomingMessage | undefined): boolean {
+  if (answer !== undefined) return answer.readableLength > 0;
+  return !request.writableEnded && request.writableLength === 0;
+}
+
+/** Stays open when the connection fails, which the request itself tells. */
+function connected(request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    request.once('socket', (socket) => {
+      if (socket.connecting) socket.once('connect', resolve);
+      else resolve();
+    });
+  });
 }
 
 function originOf(address: string): URL {
@@ -152,7 +190,7 @@ function originOf(address: string): URL {
 }
 
 function mayRepeat({ body, isIdempotent }: HttpCall, error: CairnError): boolean {
-  if (wasNeverSent(error)) return body === undefined || body instanceof Uint8Array;
+  if (wasNeverSent(error)) return true;
   return isIdempotent && retried.has(error.code) && (body === undefined || body instanceof Uint8Array);
 }
 
