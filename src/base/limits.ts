@@ -16,6 +16,15 @@ export const limits = {
   packedBlobBytesMax: 64 * kib,
   /** Entries of a large blob's checksum table that a reader fetches at once: enough for 256 MiB, 16 KiB of memory. */
   checksumPageBlocks: 4096,
+  /** Such pages of one blob that are kept while it is open; a table of no more is fetched as a whole. */
+  checksumPagesCountMax: 8,
+  /** Pieces of a block whose checksums are remembered, so that a range need not read and check the whole of its outer blocks. */
+  blockPieceBytes: 16 * kib,
+  /** Files of large blobs that a thread keeps open for the next reader, and memory for their checksums. */
+  openLargeFilesCountMax: 256,
+  openLargeFilesBytesMax: 64 * mib,
+  /** Time after which one that nobody reads is closed. */
+  openLargeFileIdleMilliseconds: 60_000,
   /** Bytes one write holds between two pieces of its source. At least `packedBlobBytesMax`. */
   spoolBufferBytes: 64 * kib,
   /** Pieces of a large blob from here on are written as they come; smaller ones are gathered up to `spoolBufferBytes`. */
@@ -61,7 +70,9 @@ export const limits = {
   /** Bytes a scan of the log holds at a time. At least a record's header, meta and largest block table. */
   scanWindowBytes: mib,
   /** Bytes that opening a record reads at most before it knows how long the record is. */
-  recordFirstReadBytesMax: 128 * kib,
+  recordFirstReadBytesMax: 136 * kib,
+  /** The same for a record whose payload is longer. */
+  recordHeadReadBytes: 4 * kib,
   /** Segments that a thread beside the log's own keeps open for reading. */
   sharedSegmentsCountMax: 256,
   /** Segments whose headers are read at the same time when a log is opened. */

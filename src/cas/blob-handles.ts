@@ -3,12 +3,11 @@
 
 import type { BlobHandle } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
-import { assert } from '../base/errors.js';
+import { assert, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
-import { verifyBlocks } from '../log/block-checksums.js';
-import type { OpenFile } from '../log/file-system.js';
 import type { RecordReader } from '../log/log.js';
+import type { LargeFile } from './large-file.js';
 
 function checkRange({ start, end }: ByteRange, digest: Digest): void {
   assert(start >= 0 && start <= end && end <= digest.size, 'a read lies inside its blob');
@@ -39,59 +38,43 @@ export class PackedHandle implements BlobHandle {
   }
 }
 
-/** A blob in a file of its own; the checksum table is the payload of its record in the log. */
+/** Whose file it is that a handle reads. */
+export interface LargeFileOwner {
+  /** Once, when the handle is closed. */
+  release(): Promise<void>;
+  /** Each time that a read found damage. */
+  damaged(): void;
+}
+
+/** A blob in a file of its own, which others may read at the same time. */
 export class LargeHandle implements BlobHandle {
+  readonly digest: Digest;
   readonly localPath: string;
-  readonly #file: OpenFile;
-  readonly #record: RecordReader;
-  readonly #closeFile: () => Promise<void>;
-  /** The piece of the checksum table that was read last. */
-  #page: { readonly firstBlock: number; readonly table: Uint8Array } | undefined;
+  readonly #file: LargeFile;
+  readonly #owner: LargeFileOwner;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    readonly digest: Digest,
-    file: OpenFile,
-    record: RecordReader,
-    closeFile: () => Promise<void>,
-  ) {
+  constructor(file: LargeFile, owner: LargeFileOwner) {
+    this.digest = file.digest;
     this.localPath = file.path;
     this.#file = file;
-    this.#record = record;
-    this.#closeFile = closeFile;
+    this.#owner = owner;
   }
 
   async read(range: ByteRange, scratch?: Uint8Array): Promise<Uint8Array> {
+    assert(this.#closing === undefined, 'a closed blob is not read');
     checkRange(range, this.digest);
     if (range.start === range.end) return new Uint8Array(0);
-    const firstBlock = Math.floor(range.start / limits.blockBytes);
-    const blockEnd = Math.ceil(range.end / limits.blockBytes);
-    const from = firstBlock * limits.blockBytes;
-    const length = Math.min(blockEnd * limits.blockBytes, this.digest.size) - from;
-    // Not zeroed, since it is filled; not from the shared pool, since it is given away.
-    const bytes =
-      scratch !== undefined && scratch.length >= length
-        ? scratch.subarray(0, length)
-        : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-    const [got, table] = await Promise.all([this.#file.read(bytes, from), this.#checksums(firstBlock, blockEnd)]);
-    verifyBlocks(bytes.subarray(0, got), table, this.#file.path, bytes.length);
-    return bytes.subarray(range.start - from, range.end - from);
-  }
-
-  /** The table's entries for blocks [firstBlock, blockEnd). */
-  async #checksums(firstBlock: number, blockEnd: number): Promise<Uint8Array> {
-    let page = this.#page;
-    if (page === undefined || firstBlock < page.firstBlock || 4 * (blockEnd - page.firstBlock) > page.table.length) {
-      const start = firstBlock;
-      const end = Math.min(Math.max(blockEnd, start + limits.checksumPageBlocks), this.#record.payloadBytes / 4);
-      page = { firstBlock: start, table: await this.#record.read({ start: 4 * start, end: 4 * end }) };
-      this.#page = page;
+    try {
+      return await this.#file.read(range, scratch);
+    } catch (error) {
+      if (errorCode(error) === 'corrupt') this.#owner.damaged();
+      throw error;
     }
-    return page.table.subarray(4 * (firstBlock - page.firstBlock), 4 * (blockEnd - page.firstBlock));
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#record.close(), this.#closeFile()]).then(() => {});
+    this.#closing ??= this.#owner.release();
     return this.#closing;
   }
 }

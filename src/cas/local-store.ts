@@ -36,6 +36,7 @@ import { CommitQueue } from './commit-queue.js';
 import type { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
 import { type BlobPlaces, isEmptyBlob, isSameRow, openBlob } from './open-blob.js';
+import type { OpenLargeFiles } from './open-large-files.js';
 import type { Poison } from './poison.js';
 import { dropSpooled, type Spooled } from './spool.js';
 import type { SharedChange, SharedParts, StoreOwner } from './store-owner.js';
@@ -49,6 +50,7 @@ export interface LocalStoreParts {
   readonly log: Log;
   readonly catalog: Catalog;
   readonly files: LargeFiles;
+  readonly openFiles: OpenLargeFiles;
   readonly durability: Durability;
   readonly lagging: LaggingFiles;
   readonly poison: Poison;
@@ -68,7 +70,7 @@ export class LocalStore implements BlobStore {
   #closing: Promise<void> | undefined;
 
   constructor(parts: LocalStoreParts) {
-    const { log, catalog, files } = parts;
+    const { log, catalog, files, openFiles } = parts;
     this.#parts = parts;
     this.#places = {
       find: (hash) => {
@@ -78,6 +80,7 @@ export class LocalStore implements BlobStore {
       openRecord: (at, lengthHint) => log.openRecord(at, lengthHint),
       openLarge: (name, digest) => files.acquire(name, digest),
       closeLarge: (file) => files.release(file),
+      openFiles,
     };
     this.#committer = {
       commit: (spooled, expect) => this.#commit(spooled, expect),
@@ -239,6 +242,7 @@ export class LocalStore implements BlobStore {
       row = catalog.find(hash)!;
     }
     catalog.condemn(hash, row);
+    if (row.large) await this.#closeForAll(hash);
     try {
       await log.append(tombstoneRecord(hash), (place) => {
         catalog.usage.addTombstone(place.segment, tombstoneRecordBytes());
@@ -254,6 +258,12 @@ export class LocalStore implements BlobStore {
       if (row.large) files.leaveBehind();
     } else if (durability === 'memory') lagging.addCondemned(name);
     else await files.condemn(name);
+  }
+
+  /** Here and in other threads: who finds the blob from now on is none of those that had it open. */
+  async #closeForAll(hash: BlobHash): Promise<void> {
+    for (const watcher of this.#parts.watchers) watcher({ kind: 'large-blob-removed', hash });
+    await this.#parts.openFiles.forget(hash);
   }
 
   /** Which file a large blob's record refers to; undefined when the record is damaged, and the file then left behind. */
@@ -329,6 +339,7 @@ export class LocalStore implements BlobStore {
 
   async #close(): Promise<void> {
     await Promise.allSettled([...this.#writes]);
+    await this.#parts.openFiles.close();
     await this.#parts.shutDown();
   }
 }

@@ -5,13 +5,16 @@
 import type { BlobHandle } from '../base/blob-store.js';
 import { type BlobHash, type Digest, emptyDigest, hashesEqual } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { OpenFile } from '../log/file-system.js';
 import type { LogPosition } from '../log/record.js';
 import type { RecordReader } from '../log/record-reader.js';
-import { emptyHandle, LargeHandle, PackedHandle } from './blob-handles.js';
+import { emptyHandle, PackedHandle } from './blob-handles.js';
 import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
 import type { BlobRow } from './blob-table.js';
+import { LargeFile } from './large-file.js';
 import type { LargeFileName } from './large-files.js';
+import type { OpenLargeFiles } from './open-large-files.js';
 
 export interface BlobPlaces {
   find(hash: BlobHash): BlobRow | undefined | Promise<BlobRow | undefined>;
@@ -19,6 +22,7 @@ export interface BlobPlaces {
   /** `corrupt` when it is gone or has another size. */
   openLarge(name: LargeFileName, digest: Digest): Promise<OpenFile>;
   closeLarge(file: OpenFile): Promise<void>;
+  readonly openFiles: OpenLargeFiles;
 }
 
 export function isEmptyBlob(hash: BlobHash): boolean {
@@ -36,6 +40,8 @@ export async function openBlob(places: BlobPlaces, hash: BlobHash): Promise<Blob
     const found = places.find(hash);
     const row = found instanceof Promise ? await found : found;
     if (row === undefined) return undefined;
+    const open = row.large ? places.openFiles.find(hash, row) : undefined;
+    if (open !== undefined) return open;
     try {
       return await openAt(places, hash, row);
     } catch (error) {
@@ -45,17 +51,31 @@ export async function openBlob(places: BlobPlaces, hash: BlobHash): Promise<Blob
 }
 
 async function openAt(places: BlobPlaces, hash: BlobHash, row: BlobRow): Promise<BlobHandle> {
-  const record = await places.openRecord(row, blobRecordBytes(row));
+  const record = await places.openRecord(row, firstReadBytes(row));
+  let opened: { close(): Promise<void> } = record;
   try {
     const blob = decodeBlobRecord(record);
     if (blob === undefined || blob.kind === 'tombstone' || !hashesEqual(blob.digest.hash, hash)) {
       throw new CairnError('corrupt', `segment ${row.segment} holds another record at ${row.offset}`);
     }
-    if (blob.kind === 'packed') return new PackedHandle(blob.digest, record);
-    const file = await places.openLarge({ hash, file: blob.file }, blob.digest);
-    return new LargeHandle(blob.digest, file, record, () => places.closeLarge(file));
+    const { digest } = blob;
+    if (blob.kind === 'packed') return new PackedHandle(digest, record);
+    const file = await places.openLarge({ hash, file: blob.file }, digest);
+    const large = new LargeFile({ digest, file, record, closeFile: () => places.closeLarge(file) });
+    opened = large;
+    // A blob deleted from here on is forgotten there; for one deleted before, nobody would do that. So nothing may come between
+    // the look and what follows.
+    const found = places.find(hash);
+    const current = found instanceof Promise ? await found : found;
+    return places.openFiles.add(large, row, isSameRow(current, row));
   } catch (error) {
-    await record.close();
+    await opened.close();
     throw error;
   }
+}
+
+/** All of a record that comes with one read; of a longer one the head, since its payload is asked for in parts. */
+function firstReadBytes(row: BlobRow): number {
+  const bytes = blobRecordBytes(row);
+  return bytes <= limits.recordFirstReadBytesMax ? bytes : limits.recordHeadReadBytes;
 }

@@ -13,6 +13,7 @@ import type { IndexHome } from './index-db.js';
 import { LargeFiles } from './large-files.js';
 import { LocalStore } from './local-store.js';
 import { Maintenance } from './maintenance.js';
+import { OpenLargeFiles } from './open-large-files.js';
 import { Poison } from './poison.js';
 import { type Recovered, recover, tablePath } from './recovery.js';
 import { openStoreFile } from './store-file.js';
@@ -50,10 +51,12 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       report('error', 'the store takes no more writes', { err });
       options.onPoisoned?.();
     });
+    const openFiles = new OpenLargeFiles(options.clock);
     const watchers = new Set<(change: SharedChange) => void>();
     const log = {
       ...options,
       onRemoved: (segment: number) => {
+        openFiles.forgetSegment(segment);
         for (const watcher of watchers) watcher({ kind: 'segment-removed', segment });
       },
       directory: logDirectory(directory),
@@ -61,7 +64,7 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<LocalS
       onDamage: (stretch: DamagedStretch) => report('error', 'a stretch of the log is damaged', { ...stretch }),
     };
     const recovered = await recover({ ...options, files, log, poison });
-    return assemble(options, { files, poison, watchers, recovered, release: () => storeFile.release() });
+    return assemble(options, { files, openFiles, poison, watchers, recovered, release: () => storeFile.release() });
   } catch (error) {
     await storeFile.release();
     throw error;
@@ -74,13 +77,15 @@ function logDirectory(directory: string): string {
 
 interface Assembly {
   readonly files: LargeFiles;
+  readonly openFiles: OpenLargeFiles;
   readonly poison: Poison;
   readonly watchers: Set<(change: SharedChange) => void>;
   readonly recovered: Recovered;
   readonly release: () => Promise<void>;
 }
 
-function assemble(options: LocalStoreOptions, { files, poison, watchers, recovered, release }: Assembly): LocalStore {
+function assemble(options: LocalStoreOptions, assembly: Assembly): LocalStore {
+  const { files, openFiles, poison, watchers, recovered, release } = assembly;
   const { index, log, catalog, lagging } = recovered;
   const { directory, fs, durability, clock, report } = options;
   const stop = async () => {
@@ -113,6 +118,7 @@ function assemble(options: LocalStoreOptions, { files, poison, watchers, recover
     log,
     catalog,
     files,
+    openFiles,
     durability,
     lagging,
     poison,

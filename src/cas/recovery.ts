@@ -18,12 +18,12 @@ import { Log, type LogParts } from '../log/log.js';
 import { isBefore, type LogPosition, type ScannedRecord } from '../log/record.js';
 import { parseSegmentFileName } from '../log/segment.js';
 import { BlobFilter } from './blob-filter.js';
-import { LargeHandle } from './blob-handles.js';
 import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
 import { BlobTable } from './blob-table.js';
 import { Catalog } from './catalog.js';
 import type { IndexDb, IndexHome } from './index-db.js';
 import { LaggingFiles } from './lagging-files.js';
+import { LargeFile } from './large-file.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
 import { MemoryRows, sharesOf } from './memory-rows.js';
 import type { Poison } from './poison.js';
@@ -277,11 +277,11 @@ async function dropLostFiles(
     try {
       const record = await log.openRecord(row, blobRecordBytes(row));
       const file = await files.acquire(name, digest);
-      const handle = new LargeHandle(digest, file, record, () => files.release(file));
+      const large = new LargeFile({ digest, file, record, closeFile: () => files.release(file) });
       try {
-        await readAll(handle);
+        await readAll(large);
       } finally {
-        await handle.close();
+        await large.close();
       }
       await files.sync(name);
     } catch (error) {
@@ -294,10 +294,10 @@ async function dropLostFiles(
   }
 }
 
-async function readAll(handle: LargeHandle): Promise<void> {
-  const { size } = handle.digest;
+async function readAll(file: LargeFile): Promise<void> {
+  const { size } = file.digest;
   for (let start = 0; start < size; start += limits.readBytesMax) {
-    await handle.read({ start, end: Math.min(start + limits.readBytesMax, size) });
+    await file.read({ start, end: Math.min(start + limits.readBytesMax, size) }, undefined);
   }
 }
 

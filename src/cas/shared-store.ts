@@ -14,6 +14,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../base/blob-store.js';
+import type { Clock } from '../base/clock.js';
 import { type BlobHash, type Digest, emptyDigest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
@@ -23,6 +24,7 @@ import { SegmentFiles } from '../log/segment-files.js';
 import type { BlobRow } from './blob-table.js';
 import { openSharedLargeFile } from './large-files.js';
 import { type BlobPlaces, isEmptyBlob, openBlob } from './open-blob.js';
+import { OpenLargeFiles } from './open-large-files.js';
 import { dropSpooled, type Spooled } from './spool.js';
 import type { SharedChange, SharedParts, StoreOwner } from './store-owner.js';
 import { TableView } from './table-view.js';
@@ -34,6 +36,7 @@ export interface SharedStoreParts {
   readonly shared: SharedParts;
   readonly owner: StoreOwner;
   readonly fs: FileSystem;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
@@ -41,6 +44,7 @@ export class SharedStore implements BlobStore {
   readonly #parts: SharedStoreParts;
   readonly #view: TableView;
   readonly #segments: SegmentFiles;
+  readonly #openFiles: OpenLargeFiles;
   readonly #temporary: TemporaryFiles;
   readonly #places: BlobPlaces;
   readonly #committer: Committer;
@@ -48,16 +52,18 @@ export class SharedStore implements BlobStore {
   #closing: Promise<void> | undefined;
 
   constructor(parts: SharedStoreParts) {
-    const { shared, owner, fs, random } = parts;
+    const { shared, owner, fs, clock, random } = parts;
     this.#parts = parts;
     this.#view = new TableView(shared.table);
     this.#segments = new SegmentFiles(fs, shared.logDirectory);
+    this.#openFiles = new OpenLargeFiles(clock);
     this.#temporary = new TemporaryFiles(fs, random, shared.directory);
     this.#places = {
       find: (hash) => this.#find(hash),
       openRecord: (at, lengthHint) => this.#segments.openRecord(at, lengthHint),
       openLarge: (name, digest) => openSharedLargeFile(fs, shared.directory, name, digest),
       closeLarge: (file) => file.close(),
+      openFiles: this.#openFiles,
     };
     this.#committer = {
       commit: (spooled, expect) => this.#commit(spooled, expect),
@@ -76,8 +82,18 @@ export class SharedStore implements BlobStore {
 
   /** To be told of every change that the owner reports. */
   changed(change: SharedChange): void {
-    if (change.kind === 'moved') this.#view.moved(change.shard, change.to);
-    else this.#segments.forget(change.segment);
+    switch (change.kind) {
+      case 'moved':
+        this.#view.moved(change.shard, change.to);
+        break;
+      case 'segment-removed':
+        this.#openFiles.forgetSegment(change.segment);
+        this.#segments.forget(change.segment);
+        break;
+      case 'large-blob-removed':
+        // Whether its file can be closed is nothing to wait for here.
+        this.#openFiles.forget(change.hash).catch(() => {});
+    }
   }
 
   #refuseWhenClosed(): void {
@@ -169,8 +185,14 @@ export class SharedStore implements BlobStore {
 
   /** Waits for writes under way. The owner's store stays open. */
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled([...this.#underWay]).then(() => this.#segments.close());
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#underWay]);
+    await this.#openFiles.close();
+    this.#segments.close();
   }
 }
 

@@ -17,7 +17,9 @@ import type { BlobRow, ShardBuffer, SharedTable } from './blob-table.js';
 /** What another thread is told as it happens. */
 export type SharedChange =
   | { readonly kind: 'moved'; readonly shard: number; readonly to: ShardBuffer }
-  | { readonly kind: 'segment-removed'; readonly segment: number };
+  | { readonly kind: 'segment-removed'; readonly segment: number }
+  /** Whoever has its file open lets go of it. */
+  | { readonly kind: 'large-blob-removed'; readonly hash: BlobHash };
 
 /** What a thread needs to read a store of another one. */
 export interface SharedParts {

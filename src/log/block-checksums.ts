@@ -85,7 +85,8 @@ function writeChecksum(table: Uint8Array, index: number, checksum: number): void
   table[4 * index + 3] = checksum >>> 24;
 }
 
-function readChecksum(table: Uint8Array, index: number): number {
+/** Entry `index` of a table. */
+export function readChecksum(table: Uint8Array, index: number): number {
   const at = 4 * index;
   return (table[at]! | (table[at + 1]! << 8) | (table[at + 2]! << 16) | (table[at + 3]! << 24)) >>> 0;
 }

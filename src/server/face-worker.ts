@@ -55,7 +55,7 @@ async function run(start: WorkerStart): Promise<void> {
       await store.close();
     },
   });
-  const store = new SharedStore({ shared, owner: linkedOwner(owner), fs: nodeFileSystem, random });
+  const store = new SharedStore({ shared, owner: linkedOwner(owner), fs: nodeFileSystem, clock, random });
   const connections = () => ports.reduce((sum, port) => sum + port.connections(), 0);
   const composition = composeWorker({ config, index, store, numbers, owner, logger, clock, random, connections });
   const listening: { port: number; fd: number }[] = [];

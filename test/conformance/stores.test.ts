@@ -137,7 +137,13 @@ const shared: Row = {
     const link = new ThreadLink(port2, { changed: (change: SharedChange) => store?.changed(change) });
     const { parts, owner } = (inner.store as LocalStore).share((change) => answering.tell('changed', change));
     const answering = new ThreadLink(port1, storeHandlers(owner));
-    store = new SharedStore({ shared: parts, owner: linkedOwner(link), fs: nodeFileSystem, random: systemRandom });
+    store = new SharedStore({
+      shared: parts,
+      owner: linkedOwner(link),
+      fs: nodeFileSystem,
+      clock: systemClock,
+      random: systemRandom,
+    });
     return {
       store,
       async close() {
