@@ -7,6 +7,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cores } from './cores.js';
+import { elections } from './elections.js';
 import { fileEdits } from './file-edits.js';
 import { measure, type Scenario } from './harness.js';
 import { httpReads } from './http-reads.js';
@@ -66,6 +67,7 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   'sync-warm': (directory) => compared(syncs(directory, quick ? 200 : 50_000, true)),
   files: (directory) => fileEdits(directory, quick ? 8 : 256),
   metadata: (directory) => metadata(directory, quick ? 0.02 : 1),
+  elections: (directory) => elections(directory, quick ? 2 : 30),
   cores: (directory) => cores(directory, quick ? 1 : 5, quick ? 1 : 5),
   memory: (directory) => memoryUnderLoad(directory, quick ? { clients: 20, blobMebibytes: 4, seconds: 1 } : thousand),
 };

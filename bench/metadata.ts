@@ -4,15 +4,13 @@
 import { join } from 'node:path';
 import { Level } from 'level';
 import { systemClock } from '../src/base/clock.js';
-import { connect } from '../src/client/client.js';
 import { EtcdKv } from '../src/meta/etcd-kv.js';
 import { textKey } from '../src/meta/keys.js';
 import type { KvStore } from '../src/meta/kv.js';
 import { LevelKv } from '../src/meta/level-kv.js';
 import { etcdProgram, startEtcd } from '../test/support/etcd.js';
-import { freePorts } from '../test/support/free-ports.js';
 import { concurrently, type Scenario, type Subject } from './harness.js';
-import { type ServerProcess, spawnCairn } from './processes.js';
+import { leaderOf, type MetadataServer, startGroup, startServer } from './metadata-servers.js';
 
 const valueBytes = 256;
 const keyCount = 1000;
@@ -69,8 +67,8 @@ async function openEngines(directory: string): Promise<Engine[]> {
       close: () => bare.close(),
     },
     engine('level', await LevelKv.open({ directory: join(directory, 'level'), nodeId: 'bench' })),
-    await served('level, over MetaService', [await spawnCairn(join(directory, 'served'))]),
-    await served('raft, 3 nodes, over MetaService of the leader', await startRaft(directory, 3)),
+    await served('level, over MetaService', [await startServer(join(directory, 'served'))]),
+    await served('raft, 3 nodes, over MetaService of the leader', await startGroup(directory, 3)),
   ];
   if (etcdProgram === undefined) {
     process.stderr.write('SKIPPED rows of etcd: it is not installed\n');
@@ -85,35 +83,12 @@ async function openEngines(directory: string): Promise<Engine[]> {
   return engines;
 }
 
-/** Of servers that are one group, the leader is asked. */
-async function served(name: string, servers: readonly ServerProcess[]): Promise<Engine> {
-  for (;;) {
-    for (const { url } of servers) {
-      const client = connect(url);
-      const kv = await client.metadata();
-      if ((await kv.status()).role === 'leader') {
-        return {
-          ...engine(name, kv),
-          async close() {
-            client.close();
-            await Promise.all(servers.map((server) => server.close()));
-          },
-        };
-      }
-      client.close();
-    }
-  }
-}
-
-async function startRaft(directory: string, size: number): Promise<ServerProcess[]> {
-  const peers = (await freePorts(size)).map((port, i) => ({ name: `node-${i}`, address: `127.0.0.1:${port}` }));
-  const all = peers.map(({ name, address }) => `${name}=${address}`).join();
-  return Promise.all(
-    peers.map(({ name, address }) => {
-      const flags = ['--meta', 'raft', '--role', 'master', '--node-id', name, '--peer-listen', address, '--peers', all];
-      return spawnCairn(join(directory, name), flags);
-    }),
-  );
+/** One server; of a group, its leader is asked. */
+async function served(name: string, servers: readonly MetadataServer[]): Promise<Engine> {
+  return {
+    ...engine(name, (await leaderOf(servers)).kv),
+    close: async () => void (await Promise.all(servers.map((server) => server.close()))),
+  };
 }
 
 function engine(name: string, kv: KvStore): Engine {

@@ -2,8 +2,9 @@
 // meant to be seen by a caller leaves as `internal` with a fixed message; its cause goes to the log.
 
 import { Code, ConnectError } from '@connectrpc/connect';
+import { codeToString } from '@connectrpc/connect/protocol-connect';
 import { formatTime } from '../base/clock.js';
-import { CairnError, type ErrorCode, type ErrorSubject, errorCode } from '../base/errors.js';
+import { CairnError, type ErrorCode, type ErrorSubject, errorCode, errorCodeHeader } from '../base/errors.js';
 import type { Logger } from './logger.js';
 
 /** What the LumeoFS faces call an error, by its number there. */
@@ -86,7 +87,10 @@ export function isServerFault(code: ErrorCode): boolean {
   return httpStatus(code) === 500;
 }
 
-/** Translates for the wire, and logs what is this server's fault. A ConnectError comes from the transport and stays. */
+/**
+ * Translates for the wire, and logs what is this server's fault. A ConnectError comes from the transport and stays. Where
+ * the status says less than our code does, the code travels beside it.
+ */
 export function toConnectError(error: unknown, context: ErrorContext): ConnectError {
   if (error instanceof ConnectError) return error;
   const code = errorCode(error);
@@ -94,7 +98,8 @@ export function toConnectError(error: unknown, context: ErrorContext): ConnectEr
     context.logger.error({ err: error, code, method: context.method, call: context.callId }, 'call failed');
   }
   const connect = code === 'out_of_range' ? context.outOfRange : errorTable[code].connect;
-  return new ConnectError(publicMessage(error), connect);
+  const isTold = codeToString(connect) === code;
+  return new ConnectError(publicMessage(error), connect, isTold ? undefined : { [errorCodeHeader]: code });
 }
 
 /** The words of an error that a caller may read. */

@@ -26,6 +26,9 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** Where a code travels beside a status of the transport that several codes share, among headers or trailers. */
+export const errorCodeHeader = 'cairn-error';
+
 /** What an error is about: the thing that is not there, is there already, or was named wrongly. */
 export interface ErrorSubject {
   readonly kind: 'file' | 'upload' | 'chunk' | 'node' | 'parameter';

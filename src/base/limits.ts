@@ -217,9 +217,9 @@ export const limits = {
   /** One attempt of a call to etcd, which gives up by itself after 7 s, and all attempts of a call together. */
   etcdAttemptMillisecondsMax: 8000,
   etcdCallMillisecondsMax: 20_000,
-  /** Waits between attempts; they double. */
-  etcdRetryMillisecondsMin: 20,
-  etcdRetryMillisecondsMax: 1000,
+  /** Waits between attempts, and before a watch that has lost its connection goes on; they double. */
+  kvRetryMillisecondsMin: 20,
+  kvRetryMillisecondsMax: 1000,
   /** A question about a member's status, which others wait for. */
   etcdStatusMillisecondsMax: 2000,
   /** Largest page taken from etcd, which knows no limit of its own: room for `kvPageBytesMax`; larger ones are asked in parts. */

@@ -25,6 +25,13 @@ function varintLength(value: number): number {
   return length;
 }
 
+/** An encoded message in its frame. */
+export function frameOf(message: Uint8Array): Uint8Array {
+  const writer = new FrameWriter(message.length);
+  writer.bytes(message);
+  return writer.finish();
+}
+
 export class FrameWriter {
   readonly frame: Uint8Array;
   /** Where the next byte goes. */

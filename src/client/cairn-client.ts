@@ -248,7 +248,8 @@ export class CairnClient {
   /** The server's metadata, for admins. It is of no use any more when this client is closed. */
   async metadata(): Promise<KvStore> {
     const { RemoteKv } = await import('./remote-kv.js');
-    return new RemoteKv(this.#connection.transport);
+    const { transport, call } = this.#connection;
+    return new RemoteKv({ transport, call, clock: this.#clock });
   }
 
   /** Who keeps the server's metadata together, where a Raft group does. */

@@ -1,8 +1,9 @@
 // What a failed call means to the caller: the one table from gRPC status codes back to Cairn's. Several of Cairn's codes
-// share a status on the wire; then the most common stands here and callers that know better say so themselves.
+// share a status on the wire; then the server says beside it which one it means, and where it does not, as in the items of
+// a batch, the most common stands here and callers that know better say so themselves.
 
 import type { ConnectError } from '@connectrpc/connect';
-import { CairnError, type ErrorCode } from '../base/errors.js';
+import { CairnError, type ErrorCode, errorCodeHeader, errorCodes } from '../base/errors.js';
 
 /** By gRPC status number; none for success. */
 const codeOf: readonly (ErrorCode | undefined)[] = [
@@ -37,6 +38,11 @@ export function codeOfStatus(status: number): ErrorCode {
   return codeOf[status] ?? 'internal';
 }
 
+/** The code of a call whose server said this status, and `named` in the header for it. */
+export function codeOfCall(status: number, named: unknown): ErrorCode {
+  return errorCodes.find((code) => code === named) ?? codeOfStatus(status);
+}
+
 /** What an answer means that does not come from a gRPC server, but perhaps from something on the way to it. */
 export function codeOfHttpStatus(status: number): ErrorCode {
   if (status === 401) return 'unauthenticated';
@@ -51,7 +57,7 @@ export function toCairnError(error: unknown, signal?: AbortSignal): CairnError {
   if (own !== undefined) return own;
   if (!isConnectError(error)) return new CairnError('internal', String(error), { cause: error });
   const saidByServer = error.metadata.has('grpc-status');
-  const said = codeOfStatus(error.code);
+  const said = codeOfCall(error.code, error.metadata.get(errorCodeHeader));
   const code = !saidByServer && brokenConnection.has(said) ? 'unavailable' : said;
   return new CairnError(code, error.rawMessage, { cause: error });
 }

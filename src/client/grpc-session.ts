@@ -12,11 +12,11 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Clock } from '../base/clock.js';
-import { CairnError } from '../base/errors.js';
+import { CairnError, errorCodeHeader } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { frameHeaderBytes } from '../base/message-frame.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
-import { codeOfHttpStatus, codeOfStatus } from './error-codes.js';
+import { codeOfCall, codeOfHttpStatus } from './error-codes.js';
 
 /** Sends a frame to a method, named as in `/package.Service/Method`, and answers the message that comes back. */
 export type Call = (method: string, frame: Uint8Array, signal?: AbortSignal | undefined) => Promise<Uint8Array>;
@@ -156,7 +156,8 @@ function checkStatus(headers: IncomingHttpHeaders, failure: Error | undefined): 
   const status = headers['grpc-status'];
   if (status === '0') return;
   if (status !== undefined) {
-    throw new CairnError(codeOfStatus(Number(status)), messageText(String(headers['grpc-message'] ?? '')));
+    const code = codeOfCall(Number(status), headers[errorCodeHeader]);
+    throw new CairnError(code, messageText(String(headers['grpc-message'] ?? '')));
   }
   const httpStatus = headers[':status'] as number | undefined;
   if (httpStatus !== undefined && httpStatus !== 200) {

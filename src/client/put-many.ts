@@ -65,6 +65,8 @@ const endsAll: ReadonlySet<ErrorCode> = new Set([
   'unauthenticated',
   'permission_denied',
   'no_space',
+  'overloaded',
+  'storage',
   'internal',
   'unimplemented',
 ]);

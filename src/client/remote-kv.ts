@@ -1,12 +1,21 @@
-// A `KvStore` whose keys are on a server, over MetaService: for admins. It differs from an engine at hand in three things:
-//   - a watch ends with `unavailable` when its connection breaks; where to go on is the caller's to know;
-//   - the reads of one transaction together give one page, and say that there is more;
-//   - what the server refuses as too much is `no_space`, whether it is bytes, keys or disk.
+// A `KvStore` whose keys are on a server, over MetaService: for admins. It differs from an engine at hand in one thing: the
+// reads of one transaction together give one page, and say that there is more. What is asked for most goes without Connect,
+// which costs as much as the server does. A watch that has begun outlives its connections: it goes on behind what it handed
+// out last, for as long as it takes.
 
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { type Client, createClient, type Transport } from '@connectrpc/connect';
+import { type Clock, sleep } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { frameOf } from '../base/message-frame.js';
 import {
   type MetaCompareSchema,
   MetaComparison,
@@ -46,22 +55,33 @@ import type {
   WatchBatch,
   WatchOptions,
 } from '../meta/kv.js';
-import { toCairnError } from './error-codes.js';
+import { isBrokenConnection, toCairnError } from './error-codes.js';
+import type { Call } from './grpc-session.js';
+
+/** The server's connections, which are the caller's to close. */
+export interface RemoteKvParts {
+  readonly transport: Transport;
+  readonly call: Call;
+  readonly clock: Clock;
+}
+
+const { getKey, rangeKeys, commitTxn } = MetaService.method;
 
 export class RemoteKv implements KvStore {
   readonly #service: Client<typeof MetaService>;
+  readonly #parts: RemoteKvParts;
   readonly #closing = new AbortController();
 
-  /** The connection is the caller's to close. */
-  constructor(transport: Transport) {
-    this.#service = createClient(MetaService, transport);
+  constructor(parts: RemoteKvParts) {
+    this.#parts = parts;
+    this.#service = createClient(MetaService, parts.transport);
   }
 
   async get(key: Uint8Array, options: ReadOptions = {}): Promise<KeyValue | undefined> {
     checkKey(key);
     checkRead(options);
     try {
-      const { item } = await this.#called(this.#service.getKey({ key, ...readFields(options) }, this.#call()));
+      const { item } = await this.#ask(getKey, { key, ...readFields(options) });
       return item && fromItem(item);
     } catch (error) {
       if (error instanceof CairnError && error.code === 'not_found') return undefined;
@@ -72,7 +92,7 @@ export class RemoteKv implements KvStore {
   async range(range: KeyRange, options: RangeOptions = {}): Promise<RangePage> {
     checkRangeRead(range, options);
     const request = { range: toRange(range), ...pageFields(options), ...readFields(options) };
-    const { items, more, revision } = await this.#called(this.#service.rangeKeys(request, this.#call()));
+    const { items, more, revision } = await this.#ask(rangeKeys, request);
     return { items: items.map(fromItem), more, revision: Number(revision) };
   }
 
@@ -91,7 +111,7 @@ export class RemoteKv implements KvStore {
       success: success.map(toOperation),
       failure: failure.map(toOperation),
     };
-    const { succeeded, revision, results } = await this.#called(this.#service.commitTxn(request, this.#call()));
+    const { succeeded, revision, results } = await this.#ask(commitTxn, request);
     const branch = succeeded ? success : failure;
     return {
       succeeded,
@@ -102,7 +122,36 @@ export class RemoteKv implements KvStore {
 
   async *watch(range: KeyRange, options: WatchOptions): AsyncGenerator<WatchBatch, never> {
     checkWatch(range, options);
-    const { from, signal } = options;
+    const { signal } = options;
+    let next = options.from;
+    let hasBegun = false;
+    let failures = 0;
+    const begun = () => {
+      hasBegun = true;
+      failures = 0;
+    };
+    for (;;) {
+      try {
+        for await (const batch of this.#watchOnce(range, next, signal, begun)) {
+          yield batch;
+          next = batch.revision + 1;
+        }
+      } catch (error) {
+        const failure = this.#failure(error, signal);
+        // Where nobody was to be reached from the start, the address may be wrong.
+        if (!hasBegun || this.#closing.signal.aborted || !isBrokenConnection(failure)) throw failure;
+      }
+      const { kvRetryMillisecondsMin: min, kvRetryMillisecondsMax: max } = limits;
+      await sleep(this.#parts.clock, Math.min(max, min * 2 ** Math.min(failures++, 16)));
+    }
+  }
+
+  async *#watchOnce(
+    range: KeyRange,
+    from: number,
+    signal: AbortSignal | undefined,
+    begun: () => void,
+  ): AsyncGenerator<WatchBatch> {
     const stop = new AbortController();
     const end = () => stop.abort();
     for (const source of [signal, this.#closing.signal]) source?.addEventListener('abort', end);
@@ -110,17 +159,14 @@ export class RemoteKv implements KvStore {
       if (signal?.aborted || this.#closing.signal.aborted) throw new CairnError('canceled', 'the watch was canceled');
       const request = { range: toRange(range), from: BigInt(from) };
       let events: KvEvent[] = [];
-      for await (const message of this.#service.watchKeys(request, { signal: stop.signal })) {
+      for await (const message of this.#service.watchKeys(request, { signal: stop.signal, onHeader: begun })) {
         events.push(...message.events.map(fromEvent));
         if (message.more) continue;
         yield { revision: Number(message.revision), events };
         events = [];
       }
-      throw new CairnError('unavailable', 'the server ended the watch');
-    } catch (error) {
-      throw this.#failure(error, signal);
     } finally {
-      stop.abort();
+      end();
       for (const source of [signal, this.#closing.signal]) source?.removeEventListener('abort', end);
     }
   }
@@ -152,6 +198,16 @@ export class RemoteKv implements KvStore {
 
   async close(): Promise<void> {
     this.#closing.abort();
+  }
+
+  /** One of the calls that are made often. */
+  async #ask<Input extends DescMessage, Output extends DescMessage>(
+    { name, input, output }: { readonly name: string; readonly input: Input; readonly output: Output },
+    request: MessageInitShape<Input>,
+  ): Promise<MessageShape<Output>> {
+    const frame = frameOf(toBinary(input, create(input, request)));
+    const answer = this.#parts.call(`/${MetaService.typeName}/${name}`, frame, this.#closing.signal);
+    return fromBinary(output, await this.#called(answer));
   }
 
   #call() {

@@ -76,7 +76,7 @@ export class EtcdClient {
 
   /** Waits before the next attempt after so many failures. */
   pause(failures: number): Promise<void> {
-    const { etcdRetryMillisecondsMin: min, etcdRetryMillisecondsMax: max } = limits;
+    const { kvRetryMillisecondsMin: min, kvRetryMillisecondsMax: max } = limits;
     return sleep(this.#clock, Math.min(max, min * 2 ** Math.min(failures, 16)));
   }
 

@@ -60,6 +60,18 @@ describe('toConnectError', () => {
     expect(toConnectError(new CairnError('out_of_range', ''), context).code).toBe(Code.InvalidArgument);
   });
 
+  it.each<{ code: ErrorCode; want: string | null }>([
+    { code: 'not_found', want: null },
+    { code: 'internal', want: null },
+    { code: 'no_space', want: 'no_space' },
+    { code: 'too_large', want: 'too_large' },
+    { code: 'conflict', want: 'conflict' },
+    { code: 'digest_mismatch', want: 'digest_mismatch' },
+  ])('$code travels beside a status that does not say it', ({ code, want }) => {
+    const { context } = contextWithLog();
+    expect(toConnectError(new CairnError(code, ''), context).metadata.get('cairn-error')).toBe(want);
+  });
+
   it('leaves errors of the transport as they are', () => {
     const { logged, context } = contextWithLog();
     const error = new ConnectError('too big', Code.ResourceExhausted);

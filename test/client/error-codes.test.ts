@@ -4,12 +4,15 @@ import { CairnError } from '../../src/base/errors.js';
 import { codeOfStatus, toCairnError } from '../../src/client/error-codes.js';
 
 const said = { 'grpc-status': 'any' };
+const named = (code: string) => ({ ...said, 'cairn-error': code });
 
 describe('toCairnError', () => {
   it.each([
     { name: 'what the server said', error: new ConnectError('', Code.NotFound, said), want: 'not_found' },
     { name: 'damage', error: new ConnectError('', Code.DataLoss, said), want: 'corrupt' },
     { name: 'the server is full', error: new ConnectError('', Code.ResourceExhausted, said), want: 'no_space' },
+    { name: 'too much', error: new ConnectError('', Code.ResourceExhausted, named('too_large')), want: 'too_large' },
+    { name: 'a newer word', error: new ConnectError('', Code.ResourceExhausted, named('too_odd')), want: 'no_space' },
     { name: 'aborted by the server', error: new ConnectError('', Code.Aborted, said), want: 'conflict' },
     { name: 'internal at the server', error: new ConnectError('', Code.Internal, said), want: 'internal' },
     { name: 'a stream that broke', error: new ConnectError('', Code.Canceled), want: 'unavailable' },

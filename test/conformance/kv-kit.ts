@@ -16,8 +16,6 @@ export interface OpenedKv {
 
 export interface KvUnderTest {
   readonly name: string;
-  /** The code of a delete that would take too many keys: `too_large`, unless the way to the store knows no such word. */
-  readonly refusesLargeDeletesWith?: ErrorCode;
   readonly open: () => Promise<OpenedKv>;
 }
 

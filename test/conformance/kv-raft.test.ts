@@ -1,40 +1,38 @@
-// The metadata suite over a group of three Raft nodes with real disks and connections. Each test asks another of them.
+// The metadata suite over a group of three `cairn serve --meta raft` processes. Each test asks another of them, over RPC.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { RaftKv } from '../../src/meta/raft/raft-kv.js';
-import { foundGroup, type StartedNode } from '../support/raft-nodes.js';
+import { connect } from '../../src/client/client.js';
+import { RaftProcesses } from '../support/raft-processes.js';
 import { kvSuite } from './kv.js';
 
 let directory: string;
-let nodes: StartedNode[];
+let group: RaftProcesses;
 let asked = 0;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cairn-raft-'));
-  nodes = await foundGroup(directory, 3);
-});
+  group = await RaftProcesses.start(directory, 3);
+}, 60_000);
 
 afterAll(async () => {
-  await Promise.all(nodes.map(({ kv }) => kv.close()));
-  await rm(directory, { recursive: true });
+  await group?.stop();
+  await rm(directory, { recursive: true, force: true });
 });
 
 kvSuite({
-  name: 'RaftKv',
+  name: 'three processes of a Raft group',
   open: async () => {
-    const { node } = nodes[asked++ % nodes.length]!;
-    // The node outlives the store of one test.
-    const kv = new RaftKv(
-      new Proxy(node, { get: (target, name) => (name === 'close' ? async () => {} : bound(target, name)) }),
-    );
-    return { kv, close: () => kv.close() };
+    const client = connect(group.urls[asked++ % group.urls.length]!);
+    const kv = await client.metadata();
+    return {
+      kv,
+      async close() {
+        await kv.close();
+        client.close();
+      },
+    };
   },
 });
-
-function bound<T extends object>(target: T, name: string | symbol): unknown {
-  const value: unknown = Reflect.get(target, name, target);
-  return typeof value === 'function' ? value.bind(target) : value;
-}

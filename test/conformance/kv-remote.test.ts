@@ -7,7 +7,6 @@ import { kvSuite } from './kv.js';
 
 kvSuite({
   name: 'RemoteKv',
-  refusesLargeDeletesWith: 'no_space',
   open: async () => {
     const { server, url } = await serve(new MemoryStore());
     const client = connect(url);

@@ -82,6 +82,8 @@ export class RaftKv implements KvStore {
   async compact(revision: number): Promise<void> {
     checkRevision(revision);
     await this.#propose({ kind: 'compact', revision });
+    // What is asked of this node next must know it, too: the past is read here without asking the leader.
+    await this.#node.readable();
   }
 
   async status(): Promise<KvStatus> {

@@ -384,7 +384,7 @@ export class RaftNode implements PeerHost {
     for (;;) {
       const { role, leader } = this.status();
       const address = this.#addressOf(leader);
-      let refusal = noLeader();
+      let refusal: CairnError | undefined;
       if (role === 'leader') {
         try {
           return await here();
@@ -398,7 +398,7 @@ export class RaftNode implements PeerHost {
         const called = await callPeer(() => there(this.#links.clientAt(address), options));
         if (called !== undefined && !isRefused(called.answer)) return called.answer;
       }
-      if (this.#closing.signal.aborted || clock.monotonic() >= deadline) throw refusal;
+      if (this.#closing.signal.aborted || clock.monotonic() >= deadline) throw refusal ?? noLeader();
       await sleep(clock, limits.raftRetryMilliseconds);
     }
   }

@@ -1,6 +1,6 @@
-// The lane: Transport.Download and Upload and BlobService.BatchWrite, framed by hand around the bytes of the store, and
-// NegotiateBlobs, answered from the bytes of its questions, since the general handler costs more than the bytes and the
-// look-ups do. It takes a request only when it knows every part of it; whatever it does not take is served by the stock
+// The lane: Transport.Download and Upload and BlobService.BatchWrite, framed by hand around the bytes of the store,
+// NegotiateBlobs, answered from the bytes of its questions, and reads and writes of the metadata, since the general handler
+// costs more than the bytes and the look-ups do. It takes a request only when it knows every part of it; whatever it does not take is served by the stock
 // handler, and a caller cannot tell which of the two answered.
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
@@ -9,10 +9,13 @@ import { type Compression, compressionNegotiate } from '@connectrpc/connect/prot
 import { compressionGzip } from '@connectrpc/connect-node';
 import { limits } from '../../../base/limits.js';
 import { BlobService } from '../../../gen/cairn/v1/blob_service_pb.js';
+import { MetaService } from '../../../gen/cairn/v1/meta_service_pb.js';
 import { ContentAddressableStorage } from '../../../gen/zako/v1/cas/cas_pb.js';
 import { Transport } from '../../../gen/zako/v1/transport/transport_pb.js';
+import type { KvStore } from '../../../meta/kv.js';
 import { isHost } from '../../authority.js';
 import type { NodeRequest, NodeResponse } from '../../request-listener.js';
+import { metaCalls } from '../meta-service.js';
 import type { RpcParts } from '../rpc-parts.js';
 import { admitCall } from '../token-admission.js';
 import type { Exchange } from './exchange.js';
@@ -22,6 +25,7 @@ import { laneBatchWrite } from './lane-batch-write.js';
 import { LaneCall } from './lane-call.js';
 import { laneDownload } from './lane-download.js';
 import { laneNegotiate } from './lane-negotiate.js';
+import { laneUnary } from './lane-unary.js';
 import { laneUpload } from './lane-upload.js';
 import { MessageMemory } from './message-memory.js';
 import { type LaneProtocol, laneProtocol } from './protocols.js';
@@ -39,19 +43,33 @@ interface LaneMethod {
   readonly isUnary: boolean;
 }
 
-const methods: ReadonlyMap<string, LaneMethod> = new Map(
-  [
-    { name: `${Transport.typeName}/Download`, serve: laneDownload, needsHttp2: false, isUnary: false },
-    { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsHttp2: false, isUnary: false },
-    {
-      name: `${ContentAddressableStorage.typeName}/NegotiateBlobs`,
-      serve: laneNegotiate,
-      needsHttp2: true,
-      isUnary: false,
-    },
-    { name: `${BlobService.typeName}/BatchWrite`, serve: laneBatchWrite, needsHttp2: false, isUnary: true },
-  ].map((method) => [`/${method.name}`, method]),
-);
+const blobMethods: readonly LaneMethod[] = [
+  { name: `${Transport.typeName}/Download`, serve: laneDownload, needsHttp2: false, isUnary: false },
+  { name: `${Transport.typeName}/Upload`, serve: laneUpload, needsHttp2: false, isUnary: false },
+  {
+    name: `${ContentAddressableStorage.typeName}/NegotiateBlobs`,
+    serve: laneNegotiate,
+    needsHttp2: true,
+    isUnary: false,
+  },
+  { name: `${BlobService.typeName}/BatchWrite`, serve: laneBatchWrite, needsHttp2: false, isUnary: true },
+];
+
+function metaMethods(kv: KvStore): LaneMethod[] {
+  const calls = metaCalls(kv);
+  const { getKey, rangeKeys, commitTxn } = MetaService.method;
+  const serves = [
+    { name: getKey.name, serve: laneUnary(getKey, calls.getKey) },
+    { name: rangeKeys.name, serve: laneUnary(rangeKeys, (request) => calls.rangeKeys(request, false)) },
+    { name: commitTxn.name, serve: laneUnary(commitTxn, (request) => calls.commitTxn(request, false)) },
+  ];
+  return serves.map(({ name, serve }) => ({
+    name: `${MetaService.typeName}/${name}`,
+    serve,
+    needsHttp2: false,
+    isUnary: true,
+  }));
+}
 
 /** The protocol in which a method is asked for, when both are known here. */
 function protocolOf(method: LaneMethod | undefined, contentType: string | undefined): LaneProtocol | undefined {
@@ -63,11 +81,16 @@ const acceptedCompression: Compression[] = [compressionGzip];
 
 export class Lane {
   readonly #parts: RpcParts;
+  /** By path. */
+  readonly #methods: ReadonlyMap<string, LaneMethod>;
   readonly #calls = new Set<LaneCall>();
   readonly #memory = new MessageMemory();
 
   constructor(parts: RpcParts) {
     this.#parts = parts;
+    // Metadata is the owner's thread's alone.
+    const methods = [...blobMethods, ...(parts.kv === undefined ? [] : metaMethods(parts.kv))];
+    this.#methods = new Map(methods.map((method) => [`/${method.name}`, method]));
     // One listener for all calls: a signal with thousands of them is slow.
     parts.shutdown.addEventListener('abort', () => {
       for (const call of this.#calls) call.abort(parts.shutdown.reason);
@@ -77,7 +100,7 @@ export class Lane {
   /** Whether an HTTP/2 request with these headers is one for the lane. */
   wantsStream(headers: IncomingHttpHeaders): boolean {
     return (
-      protocolOf(methods.get(headers[':path'] ?? ''), headers['content-type']) !== undefined &&
+      protocolOf(this.#methods.get(headers[':path'] ?? ''), headers['content-type']) !== undefined &&
       headers[':method'] === 'POST' &&
       headers.expect === undefined &&
       hasHost(headers[':authority'] ?? headers.host)
@@ -97,7 +120,7 @@ export class Lane {
 
   /** Whether a request over HTTP/1.1 is one for the lane. */
   wantsRequest(request: NodeRequest): boolean {
-    const method = methods.get(request.url ?? '');
+    const method = this.#methods.get(request.url ?? '');
     const protocol = protocolOf(method, request.headers['content-type']);
     if ('stream' in request || method === undefined || method.needsHttp2 || request.method !== 'POST') return false;
     if (protocol === undefined || protocol.needsHttp2 || !hasHost(request.headers.host)) return false;
@@ -114,7 +137,7 @@ export class Lane {
   }
 
   #answer(path: string, protocol: LaneProtocol, open: () => Exchange): void {
-    const method = methods.get(path)!;
+    const method = this.#methods.get(path)!;
     const exchange = open();
     let cancelDeadline: (() => void) | undefined;
     const call: LaneCall = new LaneCall(this.#parts, exchange, protocol, method.name, () => {

@@ -9,11 +9,15 @@ import type { BlobHandle, BlobSource, WriteOptions, WriteResult } from '../../..
 import { type BlobHash, hashesEqual } from '../../../../src/base/digest.js';
 import { CairnError } from '../../../../src/base/errors.js';
 import { MemoryStore } from '../../../../src/cas/memory-store.js';
+import { textKey } from '../../../../src/meta/keys.js';
+import { KvState } from '../../../../src/meta/kv-state.js';
+import { LevelKv } from '../../../../src/meta/level-kv.js';
+import { MemoryRowDb } from '../../../../src/meta/memory-row-db.js';
 import { freshBlob } from '../../../conformance/wire-blobs.js';
 import { basic, testAccounts } from '../../../support/accounts.js';
 import { seededRandom, testRounds, testSeed } from '../../../support/random.js';
 import { type RpcServer, startRpcServer } from '../rpc-server.js';
-import { type KnownBlobs, type RandomCall, randomCall } from './random-calls.js';
+import { type KnownBlobs, knownKeys, type RandomCall, randomCall } from './random-calls.js';
 import { rawCall } from './raw-call.js';
 
 const callsPerRound = 1500;
@@ -66,14 +70,24 @@ async function startSide(withLane: boolean, kind: 'optional' | 'required' | 'acc
   const test = await testAccounts();
   if (kind === 'accounts') for (const [name, role] of accountRoles) await test.add(name, role);
   const transportTokens = kind === 'required' ? 'required' : 'optional';
-  const server = await startRpcServer({ withLane, transportTokens, store, gate: test.accounts.gate });
+  const kv = new LevelKv(await KvState.open(new MemoryRowDb()), 'here');
+  for (const key of knownKeys) {
+    await kv.txn({
+      success: [{ kind: 'put', key: textKey(key), value: new Uint8Array(key === 'file/large' ? 300_000 : 3) }],
+    });
+  }
+  const server = await startRpcServer({ withLane, transportTokens, store, kv, gate: test.accounts.gate });
   // With the default of 10 MB a session that holds unsent uploads refuses the headers of early answers.
   const session = connect(server.baseUrl, { maxSessionMemory: 1024 });
   const spentToken = server.parts.tokens.issue();
   server.parts.tokens.redeem(spentToken, undefined);
   const presents =
     kind === 'accounts' ? { fresh: basic('wren'), spent: basic('rob'), foreign: basic('wren', 'wrong horse') } : {};
-  return { server, session, spentToken, presents, close: () => test.accounts.close() };
+  const close = async () => {
+    await test.accounts.close();
+    await kv.close();
+  };
+  return { server, session, spentToken, presents, close };
 }
 
 const accountRoles = [
@@ -137,14 +151,22 @@ function hash(bytes: Buffer): number {
   return state;
 }
 
+const unary = /\/(BatchWrite|GetKey|RangeKeys|CommitTxn)$/;
+
 /** Faults in a unary call's headers, which the stock handler tells before it asks who calls, and the lane after that. */
 function isRefusedInTwoOrders({ path, story }: RandomCall): boolean {
-  return path.endsWith('/BatchWrite') && /compressed by nothing we know|deadline/.test(story);
+  return unary.test(path) && /compressed by nothing we know|deadline/.test(story);
 }
 
-/** Of a unary call that failed before it reached its method, the stock handler does not know the code. */
+/**
+ * Of a unary call that failed before it reached its method, the stock handler does not know the code. It does not look at a
+ * deadline that is over at once either, when the answer is at hand, as with metadata.
+ */
 function recordsOf({ server }: Side): string[] {
-  const told = ({ method, code }: CallRecord) => (method.endsWith('/BatchWrite') && code !== 'ok' ? 'failed' : code);
+  const told = ({ method, code }: CallRecord) => {
+    if (method.startsWith('cairn.v1.MetaService/')) return 'over';
+    return unary.test(method) && code !== 'ok' ? 'failed' : code;
+  };
   return server.calls.map((call) => `${call.protocol} ${call.method} ${told(call)}`).sort();
 }
 

@@ -7,6 +7,12 @@ import {
   type BatchWriteRequest_ItemSchema,
   BatchWriteRequestSchema,
 } from '../../../../src/gen/cairn/v1/blob_service_pb.js';
+import {
+  CommitTxnRequestSchema,
+  GetKeyRequestSchema,
+  MetaComparison,
+  RangeKeysRequestSchema,
+} from '../../../../src/gen/cairn/v1/meta_service_pb.js';
 import { NegotiateBlobsRequestSchema } from '../../../../src/gen/zako/v1/cas/cas_pb.js';
 import { DownloadRequestSchema, UploadRequestSchema } from '../../../../src/gen/zako/v1/transport/transport_pb.js';
 import { chunkMessage, metadataMessage, namedBlob, type TestBlob } from '../../../conformance/wire-blobs.js';
@@ -45,6 +51,9 @@ const methods = [
   { service: 'zako.v1.transport.Transport', name: 'Upload', messages: uploadMessages },
   { service: 'zako.v1.cas.ContentAddressableStorage', name: 'NegotiateBlobs', messages: negotiateMessages },
   { service: 'cairn.v1.BlobService', name: 'BatchWrite', messages: batchMessages },
+  { service: 'cairn.v1.MetaService', name: 'GetKey', messages: getMessages },
+  { service: 'cairn.v1.MetaService', name: 'RangeKeys', messages: rangeMessages },
+  { service: 'cairn.v1.MetaService', name: 'CommitTxn', messages: txnMessages },
 ] as const;
 
 const strangeTypes = ['application/grpc+json', 'application/proto', 'text/plain', 'application/grpc-web-text', ''];
@@ -299,6 +308,76 @@ function batchMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean
   story.push(mistake);
   items.splice(random.below(items.length + 1), 0, odd[mistake]!());
   return [Buffer.concat(items)];
+}
+
+/** Keys that both servers have, and one that they lack; nothing here changes them. */
+export const knownKeys = ['file/a', 'file/b', 'file/large', 'auth/secret'];
+const askedKeys = [...knownKeys, 'file/none'].map((key) => Buffer.from(key));
+
+function getMessages(random: SeededRandom, _: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  const ask = (fields: MessageInitShape<typeof GetKeyRequestSchema>) =>
+    toBinary(GetKeyRequestSchema, create(GetKeyRequestSchema, { key: random.pick(askedKeys), ...fields }));
+  const odd = { 'no key': { key: new Uint8Array(0) }, 'a revision to come': { revision: 10_000n } };
+  return mistakenOr(random, isValid, story, () => ask({ stale: random.chance(0.5) }), odd, ask);
+}
+
+function rangeMessages(random: SeededRandom, _: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  interface Fields {
+    readonly range?: { readonly start?: Uint8Array; readonly end?: Uint8Array };
+    readonly limit?: number;
+    readonly keysOnly?: boolean;
+  }
+  const range = { start: Buffer.from('a'), end: random.pick([Buffer.from('z'), new Uint8Array(0)]) };
+  const ask = (fields: Fields) =>
+    toBinary(RangeKeysRequestSchema, create(RangeKeysRequestSchema, { range, ...fields }));
+  const ordinary = () => ask({ limit: random.below(4), keysOnly: random.chance(0.5) });
+  const odd: Record<string, Fields> = {
+    'no start': { range: {} },
+    'an end before the start': { range: { start: Buffer.from('b'), end: Buffer.from('a') } },
+    'a long key': { range: { start: new Uint8Array(limits.kvKeyBytesMax + 1) } },
+  };
+  return mistakenOr(random, isValid, story, ordinary, odd, ask);
+}
+
+/** Transactions that change nothing. */
+function txnMessages(random: SeededRandom, _: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  type Fields = MessageInitShape<typeof CommitTxnRequestSchema>;
+  const ask = (fields: Fields) => toBinary(CommitTxnRequestSchema, create(CommitTxnRequestSchema, fields));
+  const key = random.pick(askedKeys);
+  const read = { operation: { case: 'read' as const, value: { range: { start: Buffer.from('f'), end: key } } } };
+  const put = { operation: { case: 'put' as const, value: { key, value: key } } };
+  const is = random.pick([MetaComparison.EQUAL, MetaComparison.GREATER]);
+  const compares = [{ key, is, target: { case: 'version' as const, value: 1n } }];
+  const ordinary = () => ask({ compares, success: [read], failure: [read, read] });
+  const odd: Record<string, Fields> = {
+    'no operation': { success: [{}] },
+    'no comparison': { compares: [{ key }], success: [] },
+    'two puts of one key': { success: [put, put] },
+    'too much of it': { success: Array.from({ length: limits.kvOperationsCountMax + 1 }, () => read) },
+  };
+  return mistakenOr(random, isValid, story, ordinary, odd, ask);
+}
+
+/** One ordinary message, or one with a mistake of the method's own or of any. */
+function mistakenOr<Fields>(
+  random: SeededRandom,
+  isValid: boolean,
+  story: string[],
+  ordinary: () => Uint8Array,
+  odd: Readonly<Record<string, Fields>>,
+  ask: (fields: Fields) => Uint8Array,
+): Uint8Array[] {
+  if (isValid) return [ordinary()];
+  const mistakes: Record<string, () => Uint8Array[]> = {
+    'no message': () => [],
+    'two messages': () => [ordinary(), ordinary()],
+    'an unknown field': () => [Buffer.concat([ordinary(), Buffer.from([0xa0, 6, 1])])],
+    garbage: () => [random.bytes(random.between(1, 40))],
+    ...Object.fromEntries(Object.entries(odd).map(([name, fields]) => [name, () => [ask(fields)]])),
+  };
+  const mistake = random.pick(Object.keys(mistakes));
+  story.push(mistake);
+  return mistakes[mistake]!();
 }
 
 /** The same chunk in other words: an unknown field before or after it, or a length with a needless byte. */
