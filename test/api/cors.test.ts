@@ -20,6 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all(Object.values(servers).map(({ server }) => server.close())));
 
+const tus = '/api/v1/tus';
+/** What clients of tus send, and read in answers (tus 1.0, "Headers"). */
+const tusRequest = ['tus-resumable', 'upload-length', 'upload-metadata', 'upload-offset', 'x-http-method-override'];
+const tusAnswer = ['tus-resumable', 'tus-version', 'tus-extension', 'upload-offset', 'upload-length', 'upload-expires'];
+
 const preflight = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'range' };
 
 describe.each<HttpVersion>(['h1', 'h2'])('pre-flights over %s', (version) => {
@@ -29,7 +34,7 @@ describe.each<HttpVersion>(['h1', 'h2'])('pre-flights over %s', (version) => {
     { server: 'listed', origin: other, want: undefined },
     { server: 'everyone', origin: other, want: '*' },
   ] as const)('$server: $origin', async ({ server, origin, want }) => {
-    for (const path of [empty, '/blobs', '/healthz', rpc, '/anything']) {
+    for (const path of [empty, '/blobs', '/healthz', rpc, '/api/v1/files', tus, `${tus}/u_1`, '/anything']) {
       const { status, headers } = await ask(version, url(server) + path, {
         method: 'OPTIONS',
         headers: { origin, ...preflight },
@@ -38,10 +43,13 @@ describe.each<HttpVersion>(['h1', 'h2'])('pre-flights over %s', (version) => {
       if (want === undefined) continue;
       expect(status).toBe(204);
       expect(words(headers['access-control-allow-methods'])).toEqual(
-        expect.arrayContaining(['get', 'head', 'put', 'post', 'delete']),
+        expect.arrayContaining(['get', 'head', 'put', 'post', 'patch', 'delete']),
       );
       expect(words(headers['access-control-allow-headers'])).toEqual(
-        expect.arrayContaining(['content-type', 'connect-protocol-version', 'x-grpc-web', 'authorization', 'range']),
+        expect.arrayContaining([
+          ...['content-type', 'connect-protocol-version', 'x-grpc-web', 'authorization', 'range'],
+          ...tusRequest,
+        ]),
       );
     }
   });
@@ -56,14 +64,15 @@ describe.each<HttpVersion>(['h1', 'h2'])('answers over %s', (version) => {
     { server: 'everyone', origin: other, want: '*', vary: undefined },
     { server: 'everyone', origin: undefined, want: '*', vary: undefined },
   ] as const)('$server: $origin', async ({ server, origin, want, vary }) => {
-    for (const path of [empty, '/blobs/xyz', '/none']) {
+    for (const path of [empty, '/blobs/xyz', '/api/v1/files', '/api/v1/files/f_1', `${tus}/u_1`, '/none']) {
       const { headers } = await ask(version, url(server) + path, { headers: origin === undefined ? {} : { origin } });
       expect([headers['access-control-allow-origin'], headers.vary]).toEqual([want, vary]);
       if (want === undefined) continue;
       expect(words(headers['access-control-expose-headers'])).toEqual(
         expect.arrayContaining([
           ...['grpc-status', 'grpc-message', 'grpc-status-details-bin'],
-          ...['etag', 'content-range', 'accept-ranges', 'location'],
+          ...['etag', 'content-range', 'accept-ranges', 'location', 'content-disposition', 'x-file-id'],
+          ...tusAnswer,
         ]),
       );
     }
