@@ -2,85 +2,90 @@
 // bare Node file server, and where it is installed nginx over the same file, with one worker as Cairn has one thread; and
 // what small reads wait while six uploads are written and synced.
 
-import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createHasher, digestBlob } from '../src/blake3/hasher.js';
-import { wrk } from './load.js';
-import { freePort, type ServerProcess, spawnBareFileServer, spawnCairn, spawnNginx } from './processes.js';
+import { hashHex } from '../src/base/digest.js';
+import { digestBlob } from '../src/blake3/hasher.js';
+import { makeBigBlob } from './big-blob.js';
+import { type Effort, median, type Subject } from './harness.js';
+import { put, wrk, wrkSubject } from './load.js';
+import { spawnBazelRemote } from './peers/bazel-remote.js';
+import { spawnNginx } from './peers/nginx.js';
+import { closeAll, endWithUs, type ServerProcess, spawnBareFileServer, spawnCairn } from './processes.js';
+import { describeMissing, findProgram, missingPrograms, type Program } from './programs.js';
+import { compare } from './report.js';
 
 const mib = 1024 * 1024;
 const connections = 64;
 const rangeBytes = 64 * 1024;
 const uploadsAtOnce = 6;
+const waiting = `## Waiting: small reads while ${uploadsAtOnce} uploads are written and synced`;
 
 export interface HttpReadsSize {
   readonly mebibytes: number;
   readonly seconds: number;
-  readonly rounds: number;
-}
-
-interface Target {
-  readonly name: string;
-  readonly url: string;
-  readonly budget?: number;
 }
 
 /** A section of the report for each kind of reads. */
-export async function httpReads(directory: string, size: HttpReadsSize): Promise<string> {
+export async function httpReads(directory: string, size: HttpReadsSize, effort: Effort): Promise<string> {
+  const hasWrk = findProgram('wrk') !== undefined;
   const web = join(directory, 'web');
   await mkdir(web);
-  // nginx may run as somebody else.
-  await chmod(directory, 0o755);
   const small = randomBytes(4096);
-  const piece = randomBytes(mib);
-  const large = Array.from({ length: size.mebibytes }, (_, i) => (i === 0 ? randomBytes(mib) : piece));
+  const large = makeBigBlob(size.mebibytes);
   await writeFile(join(web, 'small'), small);
-  await writeFile(join(web, 'large'), large);
+  await writeFile(join(web, 'large'), large.pieces);
   const cairn = await spawnCairn(join(directory, 'served'));
   const bareSmall = await spawnBareFileServer(join(web, 'small'));
   const bareLarge = await spawnBareFileServer(join(web, 'large'));
-  const nginx = await spawnNginx(directory, web, await freePort());
-  const servers = [cairn, bareSmall, bareLarge, ...(nginx ? [nginx] : [])];
+  const nginx = await spawnNginx(join(directory, 'nginx'), web);
+  const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
+  const servers = [cairn, bareSmall, bareLarge, nginx, bazelRemote];
   try {
-    const smallUrl = `${cairn.url}/blobs/${Buffer.from(digestBlob(small).hash).toString('hex')}`;
-    const hasher = createHasher();
-    for (const each of large) hasher.update(each);
-    const largeUrl = `${cairn.url}/blobs/${Buffer.from(hasher.digest().hash).toString('hex')}`;
-    await put(smallUrl, [small]);
-    await put(largeUrl, large);
-    const peers = (path: string) => (nginx ? [{ name: 'nginx, one worker', url: `${nginx.url}/${path}` }] : []);
-    const scriptPath = join(directory, 'ranges.lua');
+    const smallUrl = `${cairn.url}/blobs/${hashHex(digestBlob(small).hash)}`;
+    const theirUrl = `${bazelRemote?.url}/cas/${createHash('sha256').update(small).digest('hex')}`;
+    await put(smallUrl, small);
+    await put(cairn.url + large.path, Buffer.concat(large.pieces));
+    if (bazelRemote) await put(theirUrl, small);
+    const script = join(directory, 'ranges.lua');
+    await writeFile(script, rangeScript(size.mebibytes));
+    const load = (name: string, url: string, script?: string) =>
+      wrkSubject(name, { url, connections, seconds: size.seconds, script });
+    const section = (title: string, about: string, peers: readonly Program[], subjects: readonly Subject[]) => {
+      const missing = missingPrograms(['wrk', ...peers]);
+      const measured = hasWrk ? subjects : [];
+      const close = async () => {};
+      return compare({ title, about, unit: 'answers', yardstickCount: 1, missing, subjects: measured, close }, effort);
+    };
     return [
-      await compared(
-        '## Small reads over HTTP/1.1: 4 KiB each, 64 connections',
-        [{ name: 'bare node:http', url: bareSmall.url }, { name: 'GET', url: smallUrl }, ...peers('small')],
-        size,
-        undefined,
-        scriptPath,
-      ),
-      await compared(
-        `## Ranges over HTTP/1.1: 64 KiB anywhere in ${size.mebibytes} MiB, 64 connections`,
+      await section(
+        `Small reads over HTTP/1.1: 4 KiB each, ${connections} connections`,
+        'One blob again and again, from the page cache. The client is wrk.',
+        ['nginx', 'bazel-remote'],
         [
-          { name: 'bare node:http', url: bareLarge.url },
-          { name: 'GET with Range', url: largeUrl, budget: 0.8 },
-          ...peers('large'),
+          load('bare node:http', bareSmall.url),
+          load('GET', smallUrl),
+          ...(nginx ? [load('nginx, one worker', `${nginx.url}/small`)] : []),
+          ...(bazelRemote ? [load('bazel-remote', theirUrl)] : []),
         ],
-        size,
-        rangeScript(size.mebibytes),
-        scriptPath,
       ),
-      await beside(cairn, smallUrl, size, scriptPath),
+      await section(
+        `Ranges over HTTP/1.1: 64 KiB anywhere in ${size.mebibytes} MiB, ${connections} connections`,
+        'From the page cache. The client is wrk. Cairn checks the blocks that a range touches, one or two of 64 KiB.',
+        ['nginx'],
+        [
+          load('bare node:http', bareLarge.url, script),
+          { ...load('GET with Range', cairn.url + large.path, script), budget: 0.8 },
+          ...(nginx ? [load('nginx, one worker', `${nginx.url}/large`, script)] : []),
+        ],
+      ),
+      hasWrk ? await beside(cairn, smallUrl, size.seconds, effort) : `${waiting}\n\n${describeMissing('wrk')}\n`,
     ].join('\n');
   } finally {
-    await Promise.all(servers.map((server) => server.close()));
+    await closeAll(servers);
   }
-}
-
-async function put(url: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const answer = await fetch(url, { method: 'PUT', body: new Blob(pieces as Uint8Array<ArrayBuffer>[]) });
-  if (!answer.ok) throw new Error(`PUT ${url}: ${answer.status}`);
 }
 
 function rangeScript(mebibytes: number): string {
@@ -92,53 +97,20 @@ end
 `;
 }
 
-async function compared(
-  title: string,
-  targets: readonly Target[],
-  { seconds, rounds }: HttpReadsSize,
-  script: string | undefined,
-  scriptPath: string,
-): Promise<string> {
-  const rates = targets.map((): number[] => []);
-  for (let round = -1; round < rounds; round++) {
-    for (const [at, { url }] of targets.entries()) {
-      const result = await wrk({ url, connections, seconds, script }, scriptPath);
-      if (result === undefined) return `${title}\n\nNot measured: wrk is not on the PATH.\n`;
-      if (round >= 0) rates[at]!.push(result.requests / seconds);
-    }
-  }
-  const medians = rates.map(median);
-  const rows = targets.map(({ name, budget }, at) => {
-    const ratio = medians[at]! / medians[0]!;
-    const wanted = budget === undefined ? '' : `≥ ${budget}${ratio < budget ? ' **missed**' : ''}`;
-    const spread = `${formatNumber(Math.min(...rates[at]!))}–${formatNumber(Math.max(...rates[at]!))}`;
-    return `| ${name} | ${formatNumber(medians[at]!)} | ${spread} | ${ratio.toFixed(2)} | ${wanted} |`;
-  });
-  const head = ['| answers per second | median | lowest–highest | ratio | budget |', '|---|---:|---:|---:|---|'];
-  return [title, '', ...head, ...rows, ''].join('\n');
-}
-
 /** Small reads alone, and while others write. */
-async function beside(
-  cairn: ServerProcess,
-  url: string,
-  { seconds, rounds }: HttpReadsSize,
-  scriptPath: string,
-): Promise<string> {
-  const title = `## Waiting: small reads while ${uploadsAtOnce} uploads are written and synced`;
+async function beside(cairn: ServerProcess, url: string, seconds: number, { runs }: Effort): Promise<string> {
   const idle: number[] = [];
   const busy: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const alone = await wrk({ url, connections: 4, seconds }, scriptPath);
-    if (alone === undefined) return `${title}\n\nNot measured: wrk is not on the PATH.\n`;
+  for (let round = 0; round < runs; round++) {
+    const alone = await wrk({ url, connections: 4, seconds });
     idle.push(alone.p99Milliseconds);
     const uploads = startUploads(cairn.url);
-    busy.push((await wrk({ url, connections: 4, seconds }, scriptPath))!.p99Milliseconds);
+    busy.push((await wrk({ url, connections: 4, seconds })).p99Milliseconds);
     uploads.kill();
   }
   const ratio = median(busy) / median(idle);
   return [
-    title,
+    waiting,
     '',
     '| 99 of 100 within | median | ratio | budget |',
     '|---|---:|---:|---|',
@@ -149,7 +121,7 @@ async function beside(
 }
 
 /** POSTs blobs of 16 MiB that nobody has seen, in a process of its own, until it is ended. */
-function startUploads(url: string) {
+function startUploads(url: string): ChildProcess {
   const program = `
     const { randomBytes } = require('node:crypto');
     const piece = randomBytes(${16 * mib});
@@ -162,14 +134,7 @@ function startUploads(url: string) {
     }
     for (let i = 0; i < ${uploadsAtOnce}; i++) upload().catch(() => process.exit(1));
   `;
-  return spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
-}
-
-function formatNumber(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  const child = spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
+  endWithUs(child);
+  return child;
 }

@@ -12,8 +12,9 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { digestBlob } from '../src/blake3/hasher.js';
 import { encodeDigest } from '../src/client/wire.js';
 import { DownloadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.js';
+import { concurrently } from './harness.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
-import { processorSeconds, residentMib, spawnCairn } from './processes.js';
+import { endWithUs, processorSeconds, residentMib, type ServerProcess, spawnCairn } from './processes.js';
 
 const mib = 1024 * 1024;
 const transport = '/zako.v1.transport.Transport';
@@ -35,12 +36,21 @@ export interface MemoryOptions {
   readonly blobMebibytes: number;
   /** How long the load is watched. */
   readonly seconds: number;
+  /** All kinds of clients at the same time on one server, instead of each on one of its own. */
+  readonly isTogether: boolean;
 }
 
 /** A section of the report. */
 export async function memoryUnderLoad(directory: string, options: MemoryOptions): Promise<string> {
   const rows: string[] = [];
-  for (const kind of Object.keys(kinds) as Kind[]) rows.push(await row(join(directory, kind), kind, options));
+  const names = Object.keys(kinds) as Kind[];
+  const shared = options.isTogether ? await spawnCairn(join(directory, 'shared')) : undefined;
+  await concurrently(options.isTogether ? names.length : 1, names.length, async (index) => {
+    const server = shared ?? (await spawnCairn(join(directory, names[index]!)));
+    rows[index] = await row(server, names[index]!, options);
+    if (!shared) await server.close();
+  });
+  await shared?.close();
   return [
     `## Memory: ${options.clients} clients that hardly move, blobs of ${options.blobMebibytes} MiB`,
     '',
@@ -51,8 +61,11 @@ export async function memoryUnderLoad(directory: string, options: MemoryOptions)
   ].join('\n');
 }
 
-async function row(directory: string, kind: Kind, { clients, blobMebibytes, seconds }: MemoryOptions): Promise<string> {
-  const server = await spawnCairn(directory);
+async function row(
+  server: ServerProcess,
+  kind: Kind,
+  { clients, blobMebibytes, seconds }: MemoryOptions,
+): Promise<string> {
   const session = await openSession(server.url);
   let load: ChildProcess | undefined;
   try {
@@ -95,7 +108,6 @@ async function row(directory: string, kind: Kind, { clients, blobMebibytes, seco
   } finally {
     load?.kill();
     session.destroy();
-    await server.close();
   }
 }
 
@@ -105,6 +117,7 @@ async function startLoad(args: readonly string[], question: Uint8Array): Promise
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, CAIRN_BENCH_QUESTION: Buffer.from(question).toString('base64') },
   });
+  endWithUs(child);
   const lines = createInterface({ input: child.stdout! });
   const ready = once(lines, 'line');
   const ended = once(child, 'exit').then(() => {

@@ -2,11 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { findProgram, type Program } from './programs.js';
 
 export interface ServerProcess {
   /** `http://HOST:PORT` */
@@ -45,67 +45,79 @@ export function spawnBareFileServer(file: string): Promise<ServerProcess> {
   return start([bareFileServer, file]);
 }
 
-/** A port of loopback that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-/** Serves the files of a directory, as nginx does by itself, with one worker; undefined where it is not installed. */
-export async function spawnNginx(directory: string, root: string, port: number): Promise<ServerProcess | undefined> {
-  const config = join(directory, 'nginx.conf');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${directory}/nginx-${kind};`,
-  );
-  await writeFile(
-    config,
-    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log stderr crit;
-     events { worker_connections 1024; }
-     http { access_log off; sendfile on; keepalive_requests 1000000000; ${temporary.join(' ')}
-       server { listen 127.0.0.1:${port}; root ${root}; } }\n`,
-  );
-  const child = spawn('nginx', ['-c', config, '-p', directory, '-e', 'stderr'], { stdio: 'ignore' });
-  const isMissing = await Promise.race([once(child, 'error').then(() => true), once(child, 'spawn').then(() => false)]);
-  if (isMissing) return undefined;
-  const url = `http://127.0.0.1:${port}`;
-  for (let attempt = 0; ; attempt++) {
-    const answers = await fetch(url).then(
-      () => true,
-      () => false,
-    );
-    if (answers) break;
-    if (attempt === 100 || child.exitCode !== null) throw new Error('nginx does not answer');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+/** A program of somebody else, which answers at this URL when it is ready; undefined where it is not installed. */
+export async function spawnPeer(
+  name: Program,
+  args: readonly string[],
+  readyUrl: string,
+): Promise<ServerProcess | undefined> {
+  const program = findProgram(name);
+  if (program === undefined) return undefined;
+  const { child, complaints } = launch(program, args);
+  for (;;) {
+    const answer = await fetch(readyUrl).catch(() => undefined);
+    await answer?.arrayBuffer();
+    if (answer !== undefined) break;
+    if (hasEnded(child)) throw new Error(`${name} ended before it was ready: ${complaints()}`);
+    await sleep(20);
   }
-  return { url, pid: child.pid!, close: () => stop(child, 'SIGTERM'), kill: () => stop(child, 'SIGKILL') };
+  return handleOf(child, new URL(readyUrl).origin);
 }
 
 async function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  let complaints = '';
-  child.stderr.on('data', (text) => {
-    complaints = (complaints + text).slice(-4096);
-  });
+  const { child, complaints } = launch(process.execPath, args, env);
   const url = await readUrl(child);
-  if (url === undefined) throw new Error(`the server ended before it was ready: ${complaints}`);
+  if (url === undefined) throw new Error(`the server ended before it was ready: ${complaints()}`);
+  return handleOf(child, url);
+}
+
+/** With the end of what it says on standard error. */
+function launch(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said = (said + text).slice(-4096);
+  });
+  endWithUs(child);
+  return { child, complaints: () => said };
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+
+/** However this process ends, a signal that it cannot catch aside, the child does not outlive it. */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+}
+
+function handleOf(child: ChildProcess, url: string): ServerProcess {
+  child.stdout?.resume();
   return { url, pid: child.pid!, close: () => stop(child, 'SIGTERM'), kill: () => stop(child, 'SIGKILL') };
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 async function readUrl(child: ChildProcess): Promise<string | undefined> {
   for await (const line of createInterface({ input: child.stdout! })) {
     const url = /listening on (http:\S+)/.exec(line)?.[1];
-    if (url === undefined) continue;
-    child.stdout!.resume();
-    return url;
+    if (url !== undefined) return url;
   }
   return undefined;
 }
 
+/** Those that there are. */
+export async function closeAll(servers: readonly (ServerProcess | undefined)[]): Promise<void> {
+  await Promise.all(servers.map((server) => server?.close()));
+}
+
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   child.kill(signal);
   await once(child, 'exit');
 }

@@ -1,52 +1,71 @@
-// Small blobs over gRPC, one call each: the lane, the general handler, and a bare `node:http2` stream that reads 4 KiB from a
-// file and frames them.
+// Small blobs over gRPC, one call each: the lane, the general handler, bazel-remote's ByteStream, and a bare `node:http2` stream that
+// reads 4 KiB from a file and frames them.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
+import { hashHex } from '../src/base/digest.js';
 import { digestBlob } from '../src/blake3/hasher.js';
 import { encodeDigest } from '../src/client/wire.js';
 import { DownloadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.js';
-import type { Scenario } from './harness.js';
+import { grpcClient, stockName } from './grpc-streams.js';
+import type { Scenario, Subject } from './harness.js';
 import { envelope } from './http2-client.js';
-import { grpcLoad } from './load.js';
-import { spawnBareServer, spawnCairn } from './processes.js';
+import { http2Load, put } from './load.js';
+import { spawnBazelRemote } from './peers/bazel-remote.js';
+import { byteStreamRead, readMessage } from './peers/remote-execution.js';
+import { closeAll, spawnBareServer, spawnCairn } from './processes.js';
+import { missingPrograms } from './programs.js';
 
 const blobBytes = 4096;
 const method = '/zako.v1.transport.Transport/Download';
 
-/** Against the bare stream, or against the general handler. */
-export async function smallDownloads(directory: string, calls: number, yardstick: 'bare' | 'stock'): Promise<Scenario> {
-  const file = join(directory, 'blob');
+/** The general handler makes a fifth of the calls, to take as long. */
+export async function smallDownloads(directory: string, calls: number): Promise<Scenario> {
   const bytes = randomBytes(blobBytes);
+  const file = join(directory, 'blob');
   await writeFile(file, bytes);
-  const other =
-    yardstick === 'bare' ? await spawnBareServer(file) : await spawnCairn(join(directory, 'stock'), ['--no-lane']);
-  const cairn = await spawnCairn(join(directory, 'lane'));
+  const bare = await spawnBareServer(file);
+  const lane = await spawnCairn(join(directory, 'lane'));
+  const stock = await spawnCairn(join(directory, 'stock'), ['--no-lane']);
+  const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const digest = digestBlob(bytes);
-  const path = `/blobs/${Buffer.from(digest.hash).toString('hex')}`;
-  for (const { url } of yardstick === 'bare' ? [cairn] : [cairn, other]) {
-    await fetch(url + path, { method: 'PUT', body: bytes });
-  }
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  for (const { url } of [lane, stock]) await put(`${url}/blobs/${hashHex(digest.hash)}`, bytes);
+  if (bazelRemote) await put(`${bazelRemote.url}/cas/${sha256}`, bytes);
+
   const request = create(DownloadRequestSchema, { metadata: { digest: encodeDigest(digest) } });
-  const question = envelope(toBinary(DownloadRequestSchema, request));
-  const load = (url: string) => async () => {
-    await grpcLoad({ url, method, question, calls }, join(directory, 'question'));
-    return calls;
-  };
-  const name = yardstick === 'bare' ? 'bare node:http2, framed by hand' : 'general RPC handler (--no-lane)';
+  const question = join(directory, 'question');
+  await writeFile(question, envelope(toBinary(DownloadRequestSchema, request)));
+  const theirQuestion = join(directory, 'their-question');
+  await writeFile(theirQuestion, readMessage({ sha256, size: blobBytes }));
+  const calling = (name: string, url: string, path: string, body: string, count = calls): Subject => ({
+    name,
+    async run() {
+      const received = await http2Load({ url, path, body, calls: count, width: 64 });
+      if (received < count * blobBytes) throw new Error(`${name}: got ${received} bytes`);
+      return count;
+    },
+  });
   return {
-    title: `Small downloads over gRPC: 4 KiB each, 64 at once, beside ${yardstick === 'bare' ? 'a bare stream' : 'the general handler'}`,
+    title: 'Small downloads over gRPC: 4 KiB each, 64 at once',
+    about: `One blob again and again, from the page cache; 4 connections. ${grpcClient}.`,
     unit: 'downloads',
     yardstickCount: 1,
+    missing: missingPrograms(['bazel-remote']),
     subjects: [
-      { name, run: load(other.url) },
-      { name: 'Download over gRPC', budget: yardstick === 'bare' ? 0.7 : 5, run: load(cairn.url) },
+      calling('bare node:http2, framed by hand', bare.url, method, question),
+      calling(stockName, stock.url, method, question, Math.ceil(calls / 5)),
+      {
+        ...calling('Download over gRPC', lane.url, method, question),
+        budget: 0.7,
+        atLeast: { [stockName]: 5 },
+      },
+      ...(bazelRemote
+        ? [calling('bazel-remote, ByteStream.Read', bazelRemote.grpcUrl, byteStreamRead, theirQuestion)]
+        : []),
     ],
-    close: async () => {
-      await other.close();
-      await cairn.close();
-    },
+    close: () => closeAll([bare, lane, stock, bazelRemote]),
   };
 }
