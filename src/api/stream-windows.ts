@@ -36,7 +36,7 @@ export class StreamWindows {
     const state = this.#stateOf(session);
     state.open.add(stream);
     if (state.isWide && !this.#charge(state, stream)) this.#set(session, state, false);
-    stream.once('close', () => {
+    stream.on('close', () => {
       state.open.delete(stream);
       if (state.charged.delete(stream)) this.#budget.give(extraBytes);
     });

@@ -78,6 +78,7 @@ export class LocalStore implements BlobStore {
         return catalog.find(hash);
       },
       openRecord: (at, lengthHint) => log.openRecord(at, lengthHint),
+      openRecordNow: (at, lengthHint) => log.openRecordNow(at, lengthHint),
       openLarge: (name, digest) => files.acquire(name, digest),
       closeLarge: (file) => files.release(file),
       openFiles,
@@ -102,8 +103,7 @@ export class LocalStore implements BlobStore {
     return stats;
   }
 
-  async open(hash: BlobHash): Promise<BlobHandle | undefined> {
-    this.#refuseWhenClosed();
+  open(hash: BlobHash): Promise<BlobHandle | undefined> {
     return openBlob(this.#places, hash);
   }
 

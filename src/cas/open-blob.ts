@@ -17,7 +17,10 @@ import type { LargeFileName } from './large-files.js';
 import type { OpenLargeFiles } from './open-large-files.js';
 
 export interface BlobPlaces {
+  /** `unavailable` when the store is closed. */
   find(hash: BlobHash): BlobRow | undefined | Promise<BlobRow | undefined>;
+  /** A small record that can be had without waiting; undefined where `openRecord` has to be asked. */
+  openRecordNow(at: LogPosition, lengthHint: number): RecordReader | undefined;
   openRecord(at: LogPosition, lengthHint: number): Promise<RecordReader>;
   /** `corrupt` when it is gone or has another size. */
   openLarge(name: LargeFileName, digest: Digest): Promise<OpenFile>;
@@ -35,11 +38,10 @@ export function isSameRow(one: BlobRow | undefined, other: BlobRow): boolean {
 
 /** Undefined when there is no such blob. */
 export async function openBlob(places: BlobPlaces, hash: BlobHash): Promise<BlobHandle | undefined> {
-  if (isEmptyBlob(hash)) return emptyHandle(emptyDigest);
   for (;;) {
     const found = places.find(hash);
     const row = found instanceof Promise ? await found : found;
-    if (row === undefined) return undefined;
+    if (row === undefined) return isEmptyBlob(hash) ? emptyHandle(emptyDigest) : undefined;
     const open = row.large ? places.openFiles.find(hash, row) : undefined;
     if (open !== undefined) return open;
     try {
@@ -51,7 +53,9 @@ export async function openBlob(places: BlobPlaces, hash: BlobHash): Promise<Blob
 }
 
 async function openAt(places: BlobPlaces, hash: BlobHash, row: BlobRow): Promise<BlobHandle> {
-  const record = await places.openRecord(row, firstReadBytes(row));
+  const bytes = firstReadBytes(row);
+  const now = row.large ? undefined : places.openRecordNow(row, bytes);
+  const record = now ?? (await places.openRecord(row, bytes));
   let opened: { close(): Promise<void> } = record;
   try {
     const blob = decodeBlobRecord(record);

@@ -61,6 +61,7 @@ export class SharedStore implements BlobStore {
     this.#places = {
       find: (hash) => this.#find(hash),
       openRecord: (at, lengthHint) => this.#segments.openRecord(at, lengthHint),
+      openRecordNow: (at, lengthHint) => this.#segments.openRecordNow(at, lengthHint),
       openLarge: (name, digest) => openSharedLargeFile(fs, shared.directory, name, digest),
       closeLarge: (file) => file.close(),
       openFiles: this.#openFiles,
@@ -124,8 +125,7 @@ export class SharedStore implements BlobStore {
     return stats;
   }
 
-  async open(hash: BlobHash): Promise<BlobHandle | undefined> {
-    this.#refuseWhenClosed();
+  open(hash: BlobHash): Promise<BlobHandle | undefined> {
     return openBlob(this.#places, hash);
   }
 

@@ -9,6 +9,11 @@ export interface OpenFile {
   size(): Promise<number>;
   /** Fills the target from a position; fewer bytes only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
+  /**
+   * The same in this turn of the event loop, for few bytes that the system is likely to have in memory. Undefined where it is
+   * better asked for by `read`, which also tells what went wrong.
+   */
+  readNow?(target: Uint8Array, position: number): number | undefined;
   /** Writes all pieces one after the other, or fails with some of the bytes written. */
   write(pieces: readonly Uint8Array[], position: number): Promise<void>;
   /** Cuts the file's end off. Durable after `sync`. */

@@ -114,6 +114,15 @@ export class Log {
     return RecordReader.open(segment, at.offset, lengthHint);
   }
 
+  /**
+   * The same in this turn of the event loop, for a small record that the system is likely to have in memory. Undefined where
+   * `openRecord` has to be asked, which also tells what is wrong.
+   */
+  openRecordNow(at: LogPosition, lengthHint: number): RecordReader | undefined {
+    const segment = this.#segments.get(at.segment);
+    return segment && RecordReader.openNow(segment, at.offset, lengthHint);
+  }
+
   /** Visits all records of a sealed segment in order. Damaged stretches are skipped to the next valid record. */
   async scan(id: number, visit: (record: ScannedRecord) => void | Promise<void>): Promise<ScanReport> {
     const segment = this.#pin(id);

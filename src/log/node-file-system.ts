@@ -4,8 +4,10 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
+import { systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import type { FileLock, FileSystem, OpenFile } from './file-system.js';
+import { PromptReads } from './prompt-reads.js';
 
 type Failure = NodeJS.ErrnoException;
 
@@ -30,6 +32,9 @@ function failedWith(error: unknown, ...codes: string[]): boolean {
   return cause?.code !== undefined && codes.includes(cause.code);
 }
 
+/** All files are taken for those of one disk. */
+const promptReads = new PromptReads(systemClock);
+
 class NodeFile implements OpenFile {
   #cutSinceSync = false;
   #closing: Promise<void> | undefined;
@@ -53,6 +58,14 @@ class NodeFile implements OpenFile {
       filled += got;
     }
     return filled;
+  }
+
+  readNow(target: Uint8Array, position: number): number | undefined {
+    try {
+      return promptReads.attempt(target.length, () => fs.readSync(this.fd, target, 0, target.length, position));
+    } catch {
+      return undefined;
+    }
   }
 
   async write(pieces: readonly Uint8Array[], position: number): Promise<void> {

@@ -4,6 +4,7 @@
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
+import { SpareBuffers } from '../base/spare-buffers.js';
 import { verifyBlocks } from './block-checksums.js';
 import {
   decodeRecordHeader,
@@ -17,6 +18,9 @@ import type { Segment } from './segment.js';
 
 const { blockBytes } = limits;
 
+/** For small records, whose bytes are copied out of it. */
+const spares = new SpareBuffers(limits.spareRecordBytes, limits.spareRecordsCountMax);
+
 export class RecordReader {
   readonly type: number;
   readonly version: number;
@@ -28,6 +32,8 @@ export class RecordReader {
   readonly #table: Uint8Array;
   /** The whole payload, until it is given away. */
   #payload: Uint8Array | undefined;
+  /** What the record lies in, when that is to be used again. */
+  #lent: Uint8Array | undefined;
   #closing: Promise<void> | undefined;
 
   /** `head` is checked; `bytes` starts with it and holds as much of the payload as came with it. */
@@ -55,6 +61,25 @@ export class RecordReader {
     }
   }
 
+  /** The same at once, for a record of which the whole comes with one read; undefined where `open` has to be asked. */
+  static openNow(segment: Segment, offset: number, lengthHint: number): RecordReader | undefined {
+    const { saltChecksum, file } = segment;
+    const length = firstReadBytes(segment, offset, lengthHint);
+    if (file.readNow === undefined || saltChecksum === undefined || length > limits.promptReadBytesMax)
+      return undefined;
+    const lent = length <= limits.spareRecordBytes ? spares.take() : undefined;
+    const bytes = lent?.subarray(0, length) ?? newBytes(length);
+    const header = file.readNow(bytes, offset) === length ? wholeRecord(bytes, saltChecksum, offset) : undefined;
+    if (header === undefined) {
+      if (lent !== undefined) spares.give(lent);
+      return undefined;
+    }
+    segment.acquire();
+    const reader = new RecordReader(segment, offset, header, bytes);
+    reader.#lent = lent;
+    return reader;
+  }
+
   /** The file's descriptor, or −1 where there is none. */
   get fd(): number {
     return this.#segment.file.fd;
@@ -62,9 +87,9 @@ export class RecordReader {
 
   /**
    * The verified bytes of a range that lies inside the payload; `corrupt` when a block is damaged. The bytes are the
-   * caller's. At least every touched block is read, so large payloads are best read in large ranges.
+   * caller's, or lie in `scratch`. At least every touched block is read, so large payloads are best read in large ranges.
    */
-  async read(range: ByteRange): Promise<Uint8Array> {
+  async read(range: ByteRange, scratch?: Uint8Array): Promise<Uint8Array> {
     const { start, end } = range;
     assert(this.#closing === undefined, 'a closed record is not read');
     assert(start >= 0 && start <= end && end <= this.payloadBytes, 'a read lies inside its record');
@@ -73,22 +98,41 @@ export class RecordReader {
     const from = firstBlock * blockBytes;
     const to = Math.min(Math.ceil(end / blockBytes) * blockBytes, this.payloadBytes);
     const kept = this.#payload;
-    if (start === 0 && end === this.payloadBytes) this.#payload = undefined;
+    if (this.#lent === undefined && start === 0 && end === this.payloadBytes) this.#payload = undefined;
     const blocks = kept?.subarray(from, to) ?? (await readUpTo(this.#segment, this.payloadOffset + from, to - from));
     verifyBlocks(blocks, this.#table.subarray(4 * firstBlock), this.#name(), to - from);
     const bytes = blocks.subarray(start - from, end - from);
-    return this.#payload === undefined ? bytes : bytes.slice();
+    return this.#payload === undefined ? bytes : copyOf(bytes, scratch);
   }
 
   /** May be called again. */
   close(): Promise<void> {
-    this.#closing ??= this.#segment.release();
+    if (this.#closing === undefined) {
+      if (this.#lent !== undefined) spares.give(this.#lent);
+      this.#payload = undefined;
+      this.#closing = this.#segment.release();
+    }
     return this.#closing;
   }
 
   #name(): string {
     return nameOf(this.#segment, this.payloadOffset);
   }
+}
+
+/** The header of a record all of which is there; undefined for anything else. */
+function wholeRecord(bytes: Uint8Array, saltChecksum: number, offset: number): RecordHeader | undefined {
+  const header = decodeRecordHeader(bytes, 0);
+  if (header === undefined) return undefined;
+  const headBytes = recordHeadBytes(header.metaBytes, header.payloadBytes);
+  if (headBytes + header.payloadBytes > bytes.length) return undefined;
+  return headIsValid(bytes.subarray(0, headBytes), saltChecksum, offset) ? header : undefined;
+}
+
+function copyOf(bytes: Uint8Array, scratch: Uint8Array | undefined): Uint8Array {
+  if (scratch === undefined || scratch.length < bytes.length) return bytes.slice();
+  scratch.set(bytes);
+  return scratch.subarray(0, bytes.length);
 }
 
 async function readHead(
@@ -99,8 +143,7 @@ async function readHead(
   const { saltChecksum } = segment;
   if (saltChecksum === undefined) throw new CairnError('corrupt', `the header of ${segment.file.path} is damaged`);
   const room = segment.end - offset;
-  const hint = Math.max(recordHeaderBytes, Math.min(lengthHint, limits.recordFirstReadBytesMax, room));
-  let bytes = await readUpTo(segment, offset, hint);
+  let bytes = await readUpTo(segment, offset, firstReadBytes(segment, offset, lengthHint));
   const header = decodeRecordHeader(bytes, 0);
   if (header === undefined || recordBytes(header.metaBytes, header.payloadBytes) > room) {
     throw new CairnError('corrupt', `no record at ${nameOf(segment, offset)}`);
@@ -113,10 +156,18 @@ async function readHead(
   return { header, bytes };
 }
 
+function firstReadBytes({ end }: Segment, offset: number, lengthHint: number): number {
+  return Math.max(recordHeaderBytes, Math.min(lengthHint, limits.recordFirstReadBytesMax, end - offset));
+}
+
+/** Not zeroed, since they are filled; not from the shared pool, since they are given away. */
+function newBytes(length: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+}
+
 /** Fewer bytes only at the end of the file. */
 async function readUpTo(segment: Segment, position: number, length: number): Promise<Uint8Array> {
-  // Not zeroed, since it is filled; not from the shared pool, since it is given away.
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  const bytes = newBytes(length);
   const got = await segment.file.read(bytes, position);
   return got === length ? bytes : bytes.subarray(0, got);
 }

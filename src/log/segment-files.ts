@@ -16,6 +16,8 @@ export class SegmentFiles {
   readonly #directory: string;
   /** In order of use, the latest last. */
   readonly #segments = new Map<number, Promise<Segment>>();
+  /** Those of them that are open by now. */
+  readonly #opened = new Map<number, Segment>();
 
   constructor(fs: FileSystem, directory: string) {
     this.#fs = fs;
@@ -26,6 +28,12 @@ export class SegmentFiles {
   async openRecord(at: LogPosition, lengthHint: number): Promise<RecordReader> {
     const segment = await this.#pin(at.segment);
     return RecordReader.open(segment, at.offset, lengthHint);
+  }
+
+  /** As of a log. */
+  openRecordNow(at: LogPosition, lengthHint: number): RecordReader | undefined {
+    const segment = this.#opened.get(at.segment);
+    return segment && RecordReader.openNow(segment, at.offset, lengthHint);
   }
 
   async #pin(id: number): Promise<Segment> {
@@ -44,9 +52,14 @@ export class SegmentFiles {
     this.#segments.delete(id);
     if (opening === undefined) {
       const begun = this.#open(id);
-      begun.catch(() => {
-        if (this.#segments.get(id) === begun) this.#segments.delete(id);
-      });
+      begun.then(
+        (segment) => {
+          if (this.#segments.get(id) === begun) this.#opened.set(id, segment);
+        },
+        () => {
+          if (this.#segments.get(id) === begun) this.#segments.delete(id);
+        },
+      );
       opening = begun;
     }
     this.#segments.set(id, opening);
@@ -76,6 +89,7 @@ export class SegmentFiles {
   forget(id: number): void {
     const opening = this.#segments.get(id);
     this.#segments.delete(id);
+    this.#opened.delete(id);
     // What could not be opened is nothing to close, and an error of closing nobody's.
     opening?.then((segment) => segment.release()).catch(() => {});
   }

@@ -17,7 +17,7 @@ export async function* download(
   request: DownloadRequest,
   { signal }: Pick<HandlerContext, 'signal'>,
 ): AsyncGenerator<{ data: Uint8Array }, void, undefined> {
-  const { handle, range } = await openDownload(parts.store, request);
+  const { handle, range } = await openPart(parts.store, partOf(request));
   for await (const block of blobBlocks(handle, range, signal, parts)) {
     for (let start = 0; start < block.length; start += limits.downloadMessageBytesMax) {
       yield { data: block.subarray(start, start + limits.downloadMessageBytesMax) };
@@ -25,30 +25,35 @@ export async function* download(
   }
 }
 
+/** What is wanted of which blob. */
+export interface BlobPart {
+  readonly digest: Digest;
+  /** Absent for all of it. */
+  readonly range?: BlobRange | undefined;
+}
+
+/** `invalid_argument` for a malformed digest, or none. */
+export function partOf({ metadata }: DownloadRequest): BlobPart {
+  return { digest: fromDigestMessage(metadata?.digest), range: metadata?.range };
+}
+
 /**
  * The blob, which is the caller's to close, and what is wanted of it. `not_found` when there is no blob of that hash and
  * size; `out_of_range` when the range is not inside it.
  */
-export async function openDownload(
+export async function openPart(
   store: BlobStore,
-  { metadata }: DownloadRequest,
+  { digest, range }: BlobPart,
 ): Promise<{ readonly handle: BlobHandle; readonly range: ByteRange }> {
-  const handle = await openExactly(store, fromDigestMessage(metadata?.digest));
-  return { handle, range: await resolveOrClose(handle, metadata?.range) };
-}
-
-async function openExactly(store: BlobStore, digest: Digest): Promise<BlobHandle> {
   const handle = await store.open(digest.hash);
-  if (handle !== undefined && handle.digest.size === digest.size) return handle;
-  await handle?.close();
-  throw new CairnError('not_found', `no blob ${formatHash(digest.hash)} of ${digest.size} bytes`);
-}
-
-async function resolveOrClose(handle: BlobHandle, range: BlobRange | undefined): Promise<ByteRange> {
   try {
-    return resolveRange(handle.digest.size, range?.start ?? 0n, range?.length);
+    if (handle?.digest.size !== digest.size) {
+      throw new CairnError('not_found', `no blob ${formatHash(digest.hash)} of ${digest.size} bytes`);
+    }
+    if (range === undefined) return { handle, range: { start: 0, end: digest.size } };
+    return { handle, range: resolveRange(digest.size, range.start, range.length) };
   } catch (error) {
-    await handle.close();
+    await handle?.close();
     throw error;
   }
 }

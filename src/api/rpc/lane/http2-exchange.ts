@@ -9,6 +9,7 @@ import type { AnswerEnd } from './protocols.js';
 
 const withTrailers = { waitForTrailers: true };
 const withoutTrailers = { waitForTrailers: false };
+const ignore = () => {};
 
 export class Http2Exchange implements Exchange {
   readonly session: ServerHttp2Session | undefined;
@@ -22,7 +23,7 @@ export class Http2Exchange implements Exchange {
     this.session = sink.session as ServerHttp2Session | undefined;
     this.connection = connectionOf(this.session, this.session?.destroyed === true ? undefined : this.session?.socket);
     // Whoever reset the stream knows why; here it is the same as going away.
-    sink.on('error', () => {});
+    sink.on('error', ignore);
   }
 
   get source(): ServerHttp2Stream {
@@ -44,7 +45,7 @@ export class Http2Exchange implements Exchange {
   }
 
   end({ bytes, trailers }: AnswerEnd): void {
-    if (trailers !== undefined) this.sink.once('wantTrailers', () => this.sink.sendTrailers(trailers));
+    if (trailers !== undefined) this.sink.on('wantTrailers', () => this.sink.sendTrailers(trailers));
     if (bytes === undefined) this.sink.end();
     else this.sink.end(bytes);
   }
@@ -55,8 +56,8 @@ export class Http2Exchange implements Exchange {
       if (!called) callback();
       called = true;
     };
-    // The first tells at once that the caller has gone, the second comes in any case.
-    this.sink.once('aborted', once).once('close', once);
+    // The first tells at once that the caller has gone, the second comes in any case; each of them once.
+    this.sink.on('aborted', once).on('close', once);
   }
 
   noteProgress(windows: StreamWindows, receivedBytes: number): void {

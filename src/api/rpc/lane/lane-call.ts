@@ -3,6 +3,7 @@
 
 import { Code } from '@connectrpc/connect';
 import { CairnError } from '../../../base/errors.js';
+import type { SpareBuffers } from '../../../base/spare-buffers.js';
 import type { Principal } from '../../auth/principal.js';
 import type { ErrorContext } from '../../error-map.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
@@ -19,6 +20,7 @@ export class LaneCall implements CallSignal {
   aborted = false;
   reason: unknown;
   readonly #parts: RpcParts;
+  readonly #frames: SpareBuffers;
   readonly #exchange: Exchange;
   readonly #protocol: LaneProtocol;
   readonly #state: CallState;
@@ -27,9 +29,19 @@ export class LaneCall implements CallSignal {
   #hasBegun = false;
   #hasEnded = false;
   #sentBytes = 0;
+  /** What the answer lies in. */
+  #frame: Uint8Array | undefined;
 
-  constructor(parts: RpcParts, exchange: Exchange, protocol: LaneProtocol, method: string, closed: () => void) {
+  constructor(
+    parts: RpcParts,
+    frames: SpareBuffers,
+    exchange: Exchange,
+    protocol: LaneProtocol,
+    method: string,
+    closed: () => void,
+  ) {
     this.#parts = parts;
+    this.#frames = frames;
     this.#exchange = exchange;
     this.#protocol = protocol;
     this.#state = { id: parts.nextCallId(), method, account: '', code: undefined };
@@ -124,6 +136,12 @@ export class LaneCall implements CallSignal {
     this.#exchange.begin(this.#protocol.contentType, this.#protocol.needsHttp2 ? 'trailers' : 'envelope');
   }
 
+  /** Memory for all of a small answer, its envelope included; taken back when the answer has left. */
+  lendFrame(): Uint8Array {
+    this.#frame = this.#frames.take();
+    return this.#frame;
+  }
+
   /** Answers with these last bytes, in full. */
   succeed(pieces: readonly Uint8Array[]): void {
     this.#state.code = 'ok';
@@ -145,7 +163,14 @@ export class LaneCall implements CallSignal {
       return;
     }
     const { sink } = this.#exchange;
-    if (!this.envelopes.hasEnded) sink.once('finish', () => this.envelopes.discard(this.#parts.clock));
+    const frame = this.#frame;
+    if (frame !== undefined || !this.envelopes.hasEnded) {
+      // Bytes of an answer that is broken off may still be on their way.
+      sink.on('finish', () => {
+        if (frame !== undefined) this.#frames.give(frame);
+        this.envelopes.discard(this.#parts.clock);
+      });
+    }
     this.#begin();
     const [only] = pieces;
     if (pieces.length === 1 && only !== undefined) {

@@ -3,18 +3,24 @@
 // and at once when the call has to end, also while nobody takes the next byte.
 
 import type { BlobHandle } from '../../../base/blob-store.js';
+import type { Digest } from '../../../base/digest.js';
 import { limits } from '../../../base/limits.js';
 import type { ByteRange } from '../../../base/range.js';
 import { DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { ReadAhead } from '../../read-ahead.js';
-import { openDownload } from '../download.js';
+import { type BlobPart, openPart, partOf } from '../download.js';
 import type { RpcParts } from '../rpc-parts.js';
+import { DigestList } from './digest-list.js';
 import { envelopeHeadBytes } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
 import { messageReader, type RequestMessages } from './request-messages.js';
 
 /** DownloadResponse.data: field 1, length-delimited. */
 const dataTag = 0x0a;
+/** Tag, and length in at most four bytes. */
+export const messageHeadBytesMax = envelopeHeadBytes + 5;
+/** DownloadRequest.metadata. */
+const metadataTag = 0x0a;
 
 const readRequest = messageReader(DownloadRequestSchema);
 
@@ -24,8 +30,41 @@ export async function laneDownload(
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
-  const { handle, range } = await openDownload(store, await messages.only('server-streaming', readRequest));
-  return sendBlob(call, handle, range);
+  const { handle, range } = await openPart(store, await messages.only('server-streaming', readPart));
+  const bytes = range.end - range.start;
+  if (bytes === 0 || bytes > limits.firstReadBytes) return sendBlob(call, handle, range);
+  // A small blob needs nothing that reads ahead, or waits for who takes it.
+  try {
+    const pieces =
+      bytes > limits.laneCopiedBytesMax ? messagesOf(await handle.read(range)) : await oneFrame(call, handle, range);
+    call.throwIfAborted();
+    return pieces;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Copied, since that costs less than sending a head and the bytes. */
+async function oneFrame(call: LaneCall, handle: BlobHandle, range: ByteRange): Promise<Uint8Array[]> {
+  const frame = call.lendFrame();
+  const bytes = range.end - range.start;
+  const start = writeHead(frame, bytes);
+  const room = frame.subarray(start, start + bytes);
+  const read = await handle.read(range, room);
+  if (read.buffer !== frame.buffer) room.set(read);
+  return [frame.subarray(0, start + bytes)];
+}
+
+function readPart(message: Uint8Array): BlobPart {
+  const digest = wholeBlob(message);
+  return digest === undefined ? partOf(readRequest(message)) : { digest };
+}
+
+/** Of the usual question, for all of a blob: field 1 of field 1, and so a list of one digest within another field 1. */
+function wholeBlob(message: Uint8Array): Digest | undefined {
+  if (message[0] !== metadataTag || message[1] !== message.length - 2) return undefined;
+  const list = DigestList.parse(message.subarray(2));
+  return list?.count === 1 ? list.at(0) : undefined;
 }
 
 async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): Promise<readonly Uint8Array[]> {
@@ -48,8 +87,6 @@ async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): P
 }
 
 function messagesOf(block: Uint8Array): Uint8Array[] {
-  // Copying a little costs less than sending two pieces.
-  if (block.length <= limits.laneCopiedBytesMax) return [Buffer.concat([messageHead(block.length), block])];
   const pieces: Uint8Array[] = [];
   for (let start = 0; start < block.length; start += limits.downloadMessageBytesMax) {
     const data = block.subarray(start, start + limits.downloadMessageBytesMax);
@@ -60,15 +97,20 @@ function messagesOf(block: Uint8Array): Uint8Array[] {
 
 /** The envelope and the field's head of a DownloadResponse with so many bytes of data. */
 export function messageHead(dataBytes: number): Uint8Array {
-  const varintBytes = dataBytes < 0x80 ? 1 : dataBytes < 0x4000 ? 2 : dataBytes < 0x20_0000 ? 3 : 4;
-  const head = Buffer.allocUnsafe(envelopeHeadBytes + 1 + varintBytes);
-  head[0] = 0;
-  head.writeUInt32BE(1 + varintBytes + dataBytes, 1);
-  head[envelopeHeadBytes] = dataTag;
-  let rest = dataBytes;
-  for (let index = envelopeHeadBytes + 1; index < head.length; index++) {
-    head[index] = (rest & 0x7f) | (index < head.length - 1 ? 0x80 : 0);
-    rest >>>= 7;
+  const head = new Uint8Array(messageHeadBytesMax);
+  return head.subarray(0, writeHead(head, dataBytes));
+}
+
+/** Writes them where the message is to begin; answers where its data begins. */
+function writeHead(target: Uint8Array, dataBytes: number): number {
+  let at = envelopeHeadBytes;
+  target[at++] = dataTag;
+  for (let rest = dataBytes; ; rest >>>= 7) {
+    target[at++] = rest < 0x80 ? rest : (rest & 0x7f) | 0x80;
+    if (rest < 0x80) break;
   }
-  return head;
+  const length = at - envelopeHeadBytes + dataBytes;
+  target[0] = 0;
+  for (let byte = 0; byte < 4; byte++) target[1 + byte] = length >>> (24 - 8 * byte);
+  return at;
 }

@@ -8,6 +8,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { limits } from '../../../base/limits.js';
+import { SpareBuffers } from '../../../base/spare-buffers.js';
 import { BlobService } from '../../../gen/cairn/v1/blob_service_pb.js';
 import { MetaService } from '../../../gen/cairn/v1/meta_service_pb.js';
 import { ContentAddressableStorage } from '../../../gen/zako/v1/cas/cas_pb.js';
@@ -23,7 +24,7 @@ import { Http1Exchange } from './http1-exchange.js';
 import { Http2Exchange } from './http2-exchange.js';
 import { laneBatchWrite } from './lane-batch-write.js';
 import { LaneCall } from './lane-call.js';
-import { laneDownload } from './lane-download.js';
+import { laneDownload, messageHeadBytesMax } from './lane-download.js';
 import { laneNegotiate } from './lane-negotiate.js';
 import { laneUnary } from './lane-unary.js';
 import { laneUpload } from './lane-upload.js';
@@ -85,6 +86,7 @@ export class Lane {
   readonly #methods: ReadonlyMap<string, LaneMethod>;
   readonly #calls = new Set<LaneCall>();
   readonly #memory = new MessageMemory();
+  readonly #frames = new SpareBuffers(messageHeadBytesMax + limits.laneCopiedBytesMax, limits.laneFramesCountMax);
 
   constructor(parts: RpcParts) {
     this.#parts = parts;
@@ -140,7 +142,7 @@ export class Lane {
     const method = this.#methods.get(path)!;
     const exchange = open();
     let cancelDeadline: (() => void) | undefined;
-    const call: LaneCall = new LaneCall(this.#parts, exchange, protocol, method.name, () => {
+    const call: LaneCall = new LaneCall(this.#parts, this.#frames, exchange, protocol, method.name, () => {
       this.#calls.delete(call);
       cancelDeadline?.();
     });

@@ -2,9 +2,10 @@
 // for each would cost page faults, and have the collector go through the whole heap every few messages.
 
 import { limits } from '../../../base/limits.js';
+import { SpareBuffers } from '../../../base/spare-buffers.js';
 
 export class MessageMemory {
-  readonly #spares: Uint8Array[] = [];
+  readonly #spares = new SpareBuffers(limits.laneSpareBytesMax, limits.laneSparesCountMax);
 
   /** One message of these bytes. Plain arrays whatever the runs are: views of a Buffer are dear, and there are thousands. */
   join(runs: readonly Uint8Array[]): Uint8Array {
@@ -21,12 +22,11 @@ export class MessageMemory {
 
   #take(length: number): Uint8Array {
     if (length < limits.laneSpareBytesMin || length > limits.laneSpareBytesMax) return new Uint8Array(length);
-    return this.#spares.pop() ?? new Uint8Array(limits.laneSpareBytesMax);
+    return this.#spares.take();
   }
 
   /** Nobody needs the message any more. */
   release(message: Uint8Array): void {
-    const isSpare = message.buffer.byteLength === limits.laneSpareBytesMax;
-    if (isSpare && this.#spares.length < limits.laneSparesCountMax) this.#spares.push(new Uint8Array(message.buffer));
+    if (message.buffer.byteLength === limits.laneSpareBytesMax) this.#spares.give(new Uint8Array(message.buffer));
   }
 }

@@ -24,7 +24,7 @@ export class RequestEnvelopes {
     this.#exchange = exchange;
     const { source } = exchange;
     source.on('data', (piece: Uint8Array) => this.#take(piece));
-    source.once('end', () => this.#end());
+    source.on('end', () => this.#end());
   }
 
   #take(piece: Uint8Array): void {
@@ -54,6 +54,10 @@ export class RequestEnvelopes {
     if (this.#failure !== undefined) return;
     this.#failure = { reason };
     this.onChange();
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   throwIfFailed(): void {

@@ -9,11 +9,20 @@ import type { MessageMemory } from './message-memory.js';
 import type { LaneProtocol } from './protocols.js';
 import type { RequestEnvelopes } from './request-envelopes.js';
 
+/** More bytes have to come. */
+const waits = Symbol('waits');
+/** An envelope was taken that holds no message. */
+const nothing = Symbol('nothing');
+/** A message, or undefined at the end. */
+type Step<T> = T | undefined | typeof waits | typeof nothing;
+
 export class RequestMessages {
   readonly envelopes: RequestEnvelopes;
   readonly #protocol: LaneProtocol;
   readonly #compression: Compression | null;
   readonly #memory: MessageMemory;
+  /** Behind the head of a message, and not at its end. */
+  #isInside = false;
   /** The runs of the message under way. */
   #runs: Uint8Array[] = [];
   /** The last message that was put together. */
@@ -31,28 +40,66 @@ export class RequestMessages {
     this.#memory = memory;
   }
 
-  /** The next message as `read` makes it; undefined at the end. Takes over the envelopes' `onChange` until then. */
-  async next<T>(read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T | undefined> {
-    for (;;) {
-      let head = this.envelopes.nextHead();
-      for (; head === undefined; head = this.envelopes.nextHead()) await this.#change();
-      if (!head) return undefined;
-      while (!this.gather()) {
+  /**
+   * The next message as `read` makes it; undefined at the end. A promise only when it has to be waited for, or was
+   * compressed; takes over the envelopes' `onChange` until then.
+   */
+  next<T>(read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T | undefined> | T | undefined {
+    const step = this.#step(read);
+    const isAnswer = step !== waits && step !== nothing && !(step instanceof Promise);
+    return isAnswer ? step : this.#later(step, read, onProgress);
+  }
+
+  async #later<T>(
+    first: Step<T> | Promise<Step<T>>,
+    read: (bytes: Uint8Array) => T,
+    onProgress: () => void,
+  ): Promise<T | undefined> {
+    for (let step = first; ; step = this.#step(read)) {
+      const taken = step instanceof Promise ? await step : step;
+      if (taken === waits) {
         onProgress();
         await this.#change();
-      }
-      const decoded = this.decode(read);
-      const message = decoded instanceof Promise ? await decoded : decoded;
-      if (message !== undefined) return message;
+      } else if (taken !== nothing) return taken;
     }
+  }
+
+  #step<T>(read: (bytes: Uint8Array) => T): Step<T> | Promise<Step<T>> {
+    if (!this.#isInside) {
+      const head = this.envelopes.nextHead();
+      if (head === undefined) return waits;
+      if (!head) return undefined;
+      this.#isInside = true;
+    }
+    if (!this.gather()) return waits;
+    this.#isInside = false;
+    const decoded = this.decode(read);
+    return decoded instanceof Promise ? decoded.then((message) => message ?? nothing) : (decoded ?? nothing);
   }
 
   /** The message of a request that has no other, with a call of `onProgress` for whatever has come of it. */
   async only<T>(kind: 'unary' | 'server-streaming', read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T> {
-    const message = await this.next(read, onProgress);
+    await this.#arrival();
+    const first = this.next(read, onProgress);
+    const message = first instanceof Promise ? await first : first;
     if (message === undefined) throw miscounted(`missing input message for ${kind} method`);
-    if ((await this.next(read)) !== undefined) throw miscounted(`received extra input message for ${kind} method`);
+    const second = this.next(read);
+    const extra = second instanceof Promise ? await second : second;
+    if (extra !== undefined) throw miscounted(`received extra input message for ${kind} method`);
     return message;
+  }
+
+  /** Resolves when all of a request is here, or as much as is held unread: a small one then needs no further waiting. */
+  #arrival(): Promise<void> {
+    const { envelopes } = this;
+    return new Promise((resolve) => {
+      envelopes.onChange = () => {
+        if (!envelopes.hasEnded && !envelopes.hasFailed && envelopes.reader.heldBytes < limits.laneHeldBytesMax) return;
+        envelopes.onChange = () => {};
+        resolve();
+      };
+      envelopes.onChange();
+    });
   }
 
   /** Nobody needs the bytes of the last message any more, nor anything that was read out of them. */

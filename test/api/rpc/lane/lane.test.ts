@@ -9,7 +9,11 @@ import { messageHead } from '../../../../src/api/rpc/lane/lane-download.js';
 import { systemClock } from '../../../../src/base/clock.js';
 import { limits } from '../../../../src/base/limits.js';
 import { MemoryStore } from '../../../../src/cas/memory-store.js';
-import { DownloadResponseSchema, UploadRequestSchema } from '../../../../src/gen/zako/v1/transport/transport_pb.js';
+import {
+  DownloadRequestSchema,
+  DownloadResponseSchema,
+  UploadRequestSchema,
+} from '../../../../src/gen/zako/v1/transport/transport_pb.js';
 import { chunkMessage, freshBlob, metadataMessage } from '../../../conformance/wire-blobs.js';
 import { type GivenParts, startRpcServer } from '../rpc-server.js';
 
@@ -100,6 +104,33 @@ describe('the lane', () => {
     goOn();
     expect(await answered).toBe(0);
     expect(await server.parts.store.usage()).toEqual({ blobs: 1, bytes: 8_000_000 });
+  });
+
+  it('leaves an answer alone that has not left yet', async () => {
+    const blobs = [freshBlob(4096), freshBlob(4096), freshBlob(4096)];
+    const store = new MemoryStore();
+    for (const { bytes } of blobs) await store.write(bytes);
+    const server = await startRpcServer({ store });
+    cleanUps.push(() => server.stop());
+    const ask = (initialWindowSize: number, { message }: (typeof blobs)[0]) => {
+      const session = connect(server.baseUrl, { settings: { initialWindowSize } });
+      cleanUps.push(() => session.destroy());
+      const path = '/zako.v1.transport.Transport/Download';
+      const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+      const question = create(DownloadRequestSchema, { metadata: { digest: message } });
+      stream.end(encodeEnvelope(0, toBinary(DownloadRequestSchema, question)));
+      return stream;
+    };
+    const body = async (stream: ClientHttp2Stream) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of stream) pieces.push(piece);
+      return Buffer.concat(pieces);
+    };
+    const held = ask(100, blobs[0]!);
+    await new Promise((resolve) => held.once('response', resolve));
+    for (const blob of blobs.slice(1))
+      expect((await body(ask(65_535, blob))).subarray(8)).toEqual(Buffer.from(blob.bytes));
+    expect((await body(held)).subarray(8)).toEqual(Buffer.from(blobs[0]!.bytes));
   });
 
   it.each([1, 127, 128, 16_383, 16_384, 262_144, 2_097_152])(
