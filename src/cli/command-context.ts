@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import type { CairnClient } from '../client/cairn-client.js';
-import { connect } from '../client/client.js';
+import { connect } from '../client/connect.js';
 import { addConnectionOptions, type ConnectionFlags, connection } from './connection.js';
 import { exitCodeFor, exitCodes } from './exit-codes.js';
 import { Output } from './output.js';

@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CairnError } from '../base/errors.js';
 import type { ConnectOptions } from '../client/connect-options.js';
-import { readOwnPassword } from './secret-input.js';
 
 export interface ConnectionFlags {
   readonly server?: string;
@@ -37,7 +36,10 @@ export async function connection(flags: ConnectionFlags): Promise<{ url: string;
   const [caPem, certPem, keyPem] = await Promise.all([ca, cert, key].map(readPem));
   const files = { ca: caPem, cert: certPem, key: keyPem };
   const url = server ?? process.env.CAIRN_SERVER ?? defaultServer;
-  if (user !== undefined) return { url, options: { ...files, user, password: await readOwnPassword(user) } };
+  if (user !== undefined) {
+    const { readOwnPassword } = await import('./secret-input.js');
+    return { url, options: { ...files, user, password: await readOwnPassword(user) } };
+  }
   return { url, options: { ...files, token: token ?? process.env.CAIRN_TOKEN } };
 }
 

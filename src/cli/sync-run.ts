@@ -11,7 +11,6 @@ import { CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { CairnClient } from '../client/cairn-client.js';
 import type { PutItem, PutOutcome, PutPack } from '../client/put-many.js';
-import { buildTree } from '../tree/build-tree.js';
 import { checkItem, type FileItem, type TreeItem } from '../tree/tree-item.js';
 import { fileChunks, unreadable } from './file-chunks.js';
 import { FileMemory, type MemoryEntry, writeMemory } from './file-memory.js';
@@ -93,6 +92,8 @@ class SyncRun {
   #blobsUploaded = 0;
   #bytesUploaded = 0;
   #lastRound = false;
+  /** Why the server could not be asked for the remembered tree. Ends the walk, which would be in vain. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(private readonly parts: SyncParts) {
     this.#startedAt = parts.clock.now();
@@ -101,7 +102,9 @@ class SyncRun {
 
   async run(): Promise<SyncResult> {
     const check = this.#checkRemembered();
-    check.catch(() => {});
+    check.catch((error: unknown) => {
+      this.#failure = { error };
+    });
     try {
       await this.#put(this.#readItems(this.#walk()));
       const hasRemembered = await check;
@@ -147,6 +150,7 @@ class SyncRun {
       if (clock.monotonic() < turnEnds) continue;
       await new Promise((resolve) => setImmediate(resolve));
       if (signal.aborted) throw new CairnError('canceled', 'canceled');
+      if (this.#failure !== undefined) throw this.#failure.error;
       turnEnds = clock.monotonic() + turnMilliseconds;
     }
     yield found;
@@ -291,6 +295,8 @@ class SyncRun {
   }
 
   async #putTree(): Promise<BlobHash> {
+    // Loaded here: most runs find the tree that they remember.
+    const { buildTree } = await import('../tree/build-tree.js');
     const nodes: SlotItem[] = [];
     const { digest: root } = await buildTree(this.#items(), (digest, bytes) => {
       nodes.push({ slot: undefined, digest, open: () => bytes });

@@ -13,7 +13,6 @@ import type { Progress } from './progress.js';
 import { type ExcludeFlags, excludes } from './sync-excludes.js';
 import { SyncReader } from './sync-reader.js';
 import { type SyncParts, type SyncResult, syncDirectory } from './sync-run.js';
-import { keepInSync } from './sync-watch.js';
 
 interface SyncFlags extends ExcludeFlags {
   readonly watch?: boolean;
@@ -55,8 +54,10 @@ async function sync(context: CommandContext, name: string, flags: SyncFlags): Pr
     await context.output.flush();
   };
   try {
-    if (flags.watch) await keepInSync({ ...parts, note: context.note, run });
-    else await run();
+    if (flags.watch) {
+      const { keepInSync } = await import('./sync-watch.js');
+      await keepInSync({ ...parts, note: context.note, run });
+    } else await run();
   } finally {
     await reader.close();
   }

@@ -76,7 +76,7 @@ export async function putMany<Item extends PutItem, Pack extends PutPack = never
   items: Iterable<Item | Pack> | AsyncIterable<Item | Pack>,
   options: PutManyOptions<Item, Pack>,
 ): Promise<PutSummary> {
-  return new Put<Item, Pack>(calls, options, new Slots(await calls.concurrency())).run(items);
+  return new Put<Item, Pack>(calls, options).run(items);
 }
 
 const present: PutOutcome = { status: 'present' };
@@ -88,6 +88,8 @@ type Equals<Item> = readonly Item[];
 /** One run of `putMany`. */
 class Put<Item extends PutItem, Pack extends PutPack> {
   readonly #groups = new Slots(limits.putGroupsUnderWayCountMax);
+  /** How many there are is asked when something is to be sent: most runs of a sync send nothing. */
+  #transfers: Promise<Slots> | undefined;
   readonly #sum = { uploadedCount: 0, uploadedBytes: 0, presentCount: 0, presentBytes: 0, failedCount: 0 };
   /** Ends what is still under way once the whole has failed. */
   readonly #failed = new AbortController();
@@ -96,7 +98,6 @@ class Put<Item extends PutItem, Pack extends PutPack> {
   constructor(
     private readonly calls: PutCalls,
     private readonly options: PutManyOptions<Item, Pack>,
-    private readonly transfers: Slots,
   ) {
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#failed.signal]) : this.#failed.signal;
   }
@@ -110,7 +111,7 @@ class Put<Item extends PutItem, Pack extends PutPack> {
     } finally {
       // Groups start transfers, so they come first. Whoever failed has said so to `#failed`.
       await this.#groups.drain().catch(() => {});
-      await this.transfers.drain().catch(() => {});
+      await this.#transfers?.then((transfers) => transfers.drain()).catch(() => {});
     }
     const { reason } = this.#failed.signal;
     if (reason !== undefined) throw toCairnError(reason, this.options.signal);
@@ -188,8 +189,9 @@ class Put<Item extends PutItem, Pack extends PutPack> {
     this.options.onPackEnd?.(pack);
   }
 
-  #transfer(work: () => Promise<void>): Promise<void> {
-    return this.transfers.start(() => this.#endingAll(work()));
+  async #transfer(work: () => Promise<void>): Promise<void> {
+    this.#transfers ??= this.calls.concurrency().then((count) => new Slots(count));
+    await (await this.#transfers).start(() => this.#endingAll(work()));
   }
 
   async #putOne([item, ...others]: Equals<Item>): Promise<void> {

@@ -50,6 +50,18 @@ describe('cairn', () => {
     for (const number of Object.values(exitCodes)) expect(stdout).toMatch(new RegExp(`^ +${number} `, 'm'));
   });
 
+  it('starts each of its commands', async () => {
+    const { stdout } = await run(['--help']);
+    const listed = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Exit codes:'));
+    const commands = listed.match(/^ {2}(?!help)[a-z]+/gm)!.map((name) => name.trim());
+    expect(commands.length).toBeGreaterThan(15);
+    for (const command of commands) {
+      const { code, stdout: help, stderr } = await run([command, '--help']);
+      expect({ command, code, stderr }).toEqual({ command, code: exitCodes.ok, stderr: '' });
+      expect(help).toContain(`cairn ${command}`);
+    }
+  });
+
   it.each([
     { name: 'no such command', args: ['fly'] },
     { name: 'no such option', args: ['ls', '--fast'] },

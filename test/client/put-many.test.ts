@@ -50,7 +50,10 @@ class FakeCalls implements PutCalls {
     return this.#transfer(() => this.#store(digest, concatBytes(pieces)));
   }
 
+  concurrencyAsked = 0;
+
   async concurrency(): Promise<number> {
+    this.concurrencyAsked++;
     return 3;
   }
 
@@ -123,6 +126,16 @@ describe('putMany', () => {
     const [batches, uploads] = [calls.batches.length, calls.uploads.length];
     expect((await run(all)).presentCount).toBe(all.length);
     expect([calls.batches.length, calls.uploads.length]).toEqual([batches, uploads]);
+  });
+
+  it('asks how many transfers there may be once, and only when something is to be sent', async () => {
+    const all = items(2000, 4000);
+    await run(all);
+    expect(calls.concurrencyAsked).toBe(1);
+    outcomes.clear();
+    await run(all);
+    await run([]);
+    expect(calls.concurrencyAsked).toBe(1);
   });
 
   it('sends what is missing of a pack, and tells how each blob of it fared', async () => {
