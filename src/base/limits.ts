@@ -375,6 +375,8 @@ export const limits = {
   callMillisecondsMax: 2 ** 31 - 1,
   /** Digests of missing blobs that CheckTree names. */
   treeMissingCountMax: 1000,
+  /** Trees that are remembered as complete. */
+  completeTreesCountMax: 1024,
   /** Names that are looked up to find a path in a tree, those of the links on its way included. */
   treePathStepsCountMax: 1024,
   /** Entries of a directory that are listed over plain HTTP. */

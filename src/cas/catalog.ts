@@ -56,6 +56,7 @@ export class Catalog {
   readonly #condemned = new Map<string, BlobRow>();
   /** While memory is being saved: rows that were out of sight meanwhile. */
   #hiddenInSave: Map<string, BlobRow> | undefined;
+  #deletedCount = 0;
   #flushing: Promise<void> | undefined;
   #flushCount = 0;
   /** What a replay from the last saved table would have to do. */
@@ -73,6 +74,11 @@ export class Catalog {
   /** Rows that the index does not have yet. */
   get changedCount(): number {
     return this.#changed.size;
+  }
+
+  /** Blobs taken out of sight since the start, those that came back included. */
+  get deletedCount(): number {
+    return this.#deletedCount;
   }
 
   /** What memory has of the rows: all, or as many as fit. */
@@ -194,6 +200,7 @@ export class Catalog {
   /** Takes a blob out of sight; `forget` or `restore` must follow. */
   condemn(hash: BlobHash, row: BlobRow): void {
     const key = hashKey(hash);
+    this.#deletedCount++;
     this.#memory.delete(hash);
     this.usage.removeBlob(row);
     this.#condemned.set(key, row);

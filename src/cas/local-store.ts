@@ -291,6 +291,11 @@ export class LocalStore implements BlobStore {
     return { blobs, bytes };
   }
 
+  /** Changes with every blob that is deleted, by whomever, as it goes out of sight. While it stays, what was there is there. */
+  get deletedCount(): number {
+    return this.#parts.catalog.deletedCount;
+  }
+
   /** For another thread of this process, which is to be told of every change from now on. */
   share(onChange: (change: SharedChange) => void): { readonly parts: SharedParts; readonly owner: StoreOwner } {
     const { catalog, directory, logDirectory, durability, watchers } = this.#parts;

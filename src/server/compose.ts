@@ -6,6 +6,7 @@ import { type Accounts, openAccounts } from '../api/auth/accounts.js';
 import { passwordCost } from '../api/auth/password-hasher.js';
 import { SignIn } from '../api/auth/sign-in.js';
 import { callIds, callLogger, observeAll } from '../api/call-log.js';
+import { CompleteTrees } from '../api/complete-trees.js';
 import { createCors } from '../api/cors.js';
 import { createFront } from '../api/front.js';
 import { type HttpFace, httpFace } from '../api/http/http-handler.js';
@@ -159,6 +160,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
     lookups: new TurnBudget(limits.lookupSliceCountMax),
+    completeTrees: opened instanceof LocalStore ? new CompleteTrees(() => opened.deletedCount) : undefined,
     budget,
     windows,
     nextCallId,

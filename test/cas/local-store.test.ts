@@ -101,6 +101,22 @@ describe('LocalStore', () => {
       await (await openStoreIn(directory)).close();
     }));
 
+  it('counts what it loses as soon as that is out of sight, and nothing else', () =>
+    withDirectory(async (directory) => {
+      const store = await openStoreIn(directory);
+      const [first, second] = await writeAll(store, blobs(2, small));
+      await store.write(blobs(1, small)[0]!);
+      await store.delete([digestBlob(Buffer.from('absent')).hash, digestBlob(Buffer.alloc(0)).hash]);
+      expect(store.deletedCount).toBe(0);
+      const deleting = store.delete([first!.hash]);
+      while ((await store.stat([first!.hash]))[0] !== undefined);
+      expect(store.deletedCount).toBe(1);
+      await deleting;
+      await store.delete([first!.hash, second!.hash]);
+      expect(store.deletedCount).toBe(2);
+      await store.close();
+    }));
+
   it('serves no damaged byte of a large blob, whichever range is asked', () =>
     withDirectory(async (directory) => {
       const store = await openStoreIn(directory);

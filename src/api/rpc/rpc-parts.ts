@@ -10,6 +10,7 @@ import type { Members } from '../../meta/raft/members.js';
 import type { Caller } from '../auth/credentials.js';
 import type { Gate } from '../auth/gate.js';
 import type { Principal } from '../auth/principal.js';
+import type { CompleteTrees } from '../complete-trees.js';
 import type { Logger } from '../logger.js';
 import type { NodeRequest } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
@@ -75,6 +76,8 @@ export interface RpcParts {
   readonly shutdown: AbortSignal;
   /** Where clients should move blobs; absent: the address their connection came in on. */
   readonly advertise?: SocketEndpoint | undefined;
+  /** Which trees need no second look; undefined over a store that does not count what it loses. */
+  readonly completeTrees?: CompleteTrees | undefined;
   /** Told to clients by GetTransportDetails. */
   readonly recommendedConcurrency: number;
   /** Slices of one question about missing blobs that are looked up at once. */

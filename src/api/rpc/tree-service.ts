@@ -23,7 +23,7 @@ import { decodePageToken, encodePageToken } from './page-token.js';
 import type { RpcParts } from './rpc-parts.js';
 import { itemMessageBytes, toItemMessage } from './tree-item-message.js';
 
-type Parts = Pick<RpcParts, 'store'>;
+type Parts = Pick<RpcParts, 'store' | 'completeTrees'>;
 
 export function treeService(parts: Parts): ServiceImpl<typeof TreeService> {
   return {
@@ -77,13 +77,18 @@ async function listChanges({ store }: Parts, request: DiffTreesRequest, context:
   };
 }
 
-async function checkTree({ store }: Parts, { tree }: CheckTreeRequest, signal: AbortSignal) {
+async function checkTree({ store, completeTrees }: Parts, { tree }: CheckTreeRequest, signal: AbortSignal) {
+  const root = toHash(tree);
   const missing = new Map<string, Digest>();
-  for await (const digest of missingTreeBlobs(store, toHash(tree), signal)) {
-    missing.set(digestKey(digest), digest);
-    if (missing.size === limits.treeMissingCountMax) break;
-  }
-  return { complete: missing.size === 0, missing: [...missing.values()].map(toDigestMessage) };
+  const look = async () => {
+    for await (const digest of missingTreeBlobs(store, root, signal)) {
+      missing.set(digestKey(digest), digest);
+      if (missing.size === limits.treeMissingCountMax) break;
+    }
+    return missing.size === 0;
+  };
+  const complete = await (completeTrees === undefined ? look() : completeTrees.isComplete(root, look));
+  return { complete, missing: [...missing.values()].map(toDigestMessage) };
 }
 
 interface Page<T> {
