@@ -425,6 +425,9 @@ export const limits = {
   loginsPerAccountCountMax: 64,
   tokensPerAccountCountMax: 256,
   tokenLabelCharactersMax: 128,
+  /** How long earlier signing keys may be good, and how many of them. */
+  signingKeyOverlapSecondsMax: 90 * 24 * 3600,
+  signingKeysEarlierCountMax: 4,
   /** Life of an access token, and of a refresh token that nobody uses. */
   accessTokenSeconds: 900,
   refreshTokenSeconds: 30 * 24 * 3600,

@@ -19,7 +19,7 @@ const operationNames: readonly OperationName[] = ['read', 'write', 'delete', 'ad
 const secondsOf = { s: 1, m: 60, h: 3600, d: 24 * 3600 } as const;
 
 export function addTokenCommand(program: Command): void {
-  const token = program.command('token').description('tokens that last: create, list, revoke');
+  const token = program.command('token').description('tokens that last: create, list, revoke; rotate-key');
   const add = (name: string) =>
     addAccountOptions(token.command(name)).option(
       '--account <name>',
@@ -56,6 +56,16 @@ export function addTokenCommand(program: Command): void {
       runAccountCommand(command, async (admin, { fail }) => {
         for (const id of ids) await admin.revokeToken(flags.account, id).catch((error: unknown) => fail(error, { id }));
       }),
+    );
+  addRotateKey(token);
+}
+
+function addRotateKey(token: Command): void {
+  addAccountOptions(token.command('rotate-key'))
+    .description('sign with a new key; ends all logins and tokens, unless there is an overlap')
+    .option('--overlap <time>', 'what was signed before stays good for so long: 7d, 12h, 30m, 60s', parseDuration)
+    .action(({ overlap = 0 }: { overlap?: number }, command: Command) =>
+      runAccountCommand(command, (admin) => admin.rotateKey(overlap)),
     );
 }
 

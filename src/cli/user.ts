@@ -1,6 +1,6 @@
 // cairn user: the accounts of a server. Passwords are asked for, or read from standard input.
 
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { formatTime } from '../base/clock.js';
 import type { AccountInfo, RoleName } from '../client/account-client.js';
 import { type AccountFlags, addAccountOptions, runAccountCommand } from './account-admin.js';
@@ -12,14 +12,14 @@ interface AddFlags extends AccountFlags {
   readonly password: boolean;
 }
 
+const roleNames: readonly RoleName[] = ['reader', 'writer', 'admin', 'node'];
+
 export function addUserCommand(program: Command): void {
-  const user = program.command('user').description('accounts: add, list, remove, passwd');
+  const user = program.command('user').description('accounts: add, list, role, remove, passwd');
   addAccountOptions(user.command('add'))
     .description('make an account; the first has to be an admin')
     .argument('<name>', 'lower-case letters, digits and . _ @ -')
-    .addOption(
-      new Option('--role <role>', 'what it is for').choices(['reader', 'writer', 'admin', 'node']).default('reader'),
-    )
+    .addOption(new Option('--role <role>', 'what it is for').choices(roleNames).default('reader'))
     .option('--email <address>', 'for people')
     .option('--no-password', 'for tokens and client certificates alone')
     .action((name: string, flags: AddFlags, command: Command) =>
@@ -37,6 +37,15 @@ export function addUserCommand(program: Command): void {
           output.line(line(account, json));
           await output.room();
         }
+      }),
+    );
+  addAccountOptions(user.command('role'))
+    .description('change what an account is for, at once; its password, logins and tokens stay')
+    .argument('<name>')
+    .addArgument(new Argument('<role>').choices(roleNames))
+    .action((name: string, role: RoleName, _flags: object, command: Command) =>
+      runAccountCommand(command, async (admin, { output, json }) => {
+        output.line(line(await admin.setRoles(name, [role]), json));
       }),
     );
   addAccountOptions(user.command('remove'))

@@ -56,10 +56,13 @@ export interface NewToken {
 export interface AccountAdmin {
   addAccount(account: NewAccount): Promise<AccountInfo>;
   accounts(): AsyncIterable<AccountInfo>;
+  setRoles(name: string, roles: readonly RoleName[]): Promise<AccountInfo>;
   removeAccount(name: string): Promise<void>;
   createToken(token: NewToken): Promise<TokenInfo & { readonly token: string }>;
   tokens(account: string | undefined): AsyncIterable<TokenInfo>;
   revokeToken(account: string | undefined, id: string): Promise<void>;
+  /** What was signed before is good for so many seconds more; with 0 all logins and tokens end. */
+  rotateKey(overlapSeconds: number): Promise<void>;
   setPassword(name: string | undefined, password: string, oldPassword?: string): Promise<void>;
 }
 
@@ -88,6 +91,11 @@ export class AccountClient implements AccountAdmin {
       if (page.nextPageToken === '') return;
       pageToken = page.nextPageToken;
     }
+  }
+
+  async setRoles(name: string, roles: readonly RoleName[]): Promise<AccountInfo> {
+    const request = { username: name, roles: roles.map(toWireRole) };
+    return fromUser((await this.#call((service) => service.setRoles(request))).user);
   }
 
   async removeAccount(name: string): Promise<void> {
@@ -122,6 +130,10 @@ export class AccountClient implements AccountAdmin {
 
   async revokeToken(account: string | undefined, id: string): Promise<void> {
     await this.#call((service) => service.revokeToken({ username: account ?? '', id }));
+  }
+
+  async rotateKey(overlapSeconds: number): Promise<void> {
+    await this.#call((service) => service.rotateSigningKey({ overlapSeconds: BigInt(overlapSeconds) }));
   }
 
   async #call<T>(call: (service: Client<typeof AccountService>) => Promise<T>): Promise<T> {

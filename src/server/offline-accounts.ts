@@ -11,7 +11,7 @@ import { systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { systemRandom } from '../base/random.js';
-import type { AccountAdmin, AccountInfo, NewAccount, NewToken, TokenInfo } from '../client/account-client.js';
+import type { AccountAdmin, AccountInfo, NewAccount, NewToken, RoleName, TokenInfo } from '../client/account-client.js';
 import { nodeFileSystem } from '../log/node-file-system.js';
 import { serverConfig } from './config.js';
 import { createLogger } from './logger.js';
@@ -61,6 +61,10 @@ class OfflineAccounts implements AccountAdmin {
     }
   }
 
+  setRoles(name: string, roles: readonly RoleName[]): Promise<AccountInfo> {
+    return this.parts.book.setRoles(name, roles);
+  }
+
   removeAccount(name: string): Promise<void> {
     return this.parts.book.remove(name, { evenTheLast: true });
   }
@@ -83,6 +87,10 @@ class OfflineAccounts implements AccountAdmin {
 
   revokeToken(account: string | undefined, id: string): Promise<void> {
     return this.parts.book.revokeToken(required(account), id);
+  }
+
+  rotateKey(overlapSeconds: number): Promise<void> {
+    return this.parts.rotateKey(overlapSeconds);
   }
 
   #hash(password: string): Promise<string> {

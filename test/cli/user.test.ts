@@ -78,11 +78,33 @@ describe.sequential('cairn user', () => {
     expect((await runCairn(['get', digest, '--token', token], { server: server.url })).stdout).toBe('hello');
     expect(await runCairn(['rm', digest], ci)).toMatchObject({ code: 1 });
     expect(await runCairn(['user', 'list'], ci)).toMatchObject({ code: 1, stdout: '' });
+
+    // A live token follows the role of its account.
+    const role = (name: string, to: string) => runCairn(['user', 'role', name, to, '--user', 'root'], root);
+    expect((await role('ci', 'reader')).stdout).toMatch(/^ci reader \S+Z\n$/);
+    expect(await runCairn(['put', '-'], { ...ci, input: 'more' })).toMatchObject({ code: 1 });
+    expect((await runCairn(['get', digest], ci)).stdout).toBe('hello');
+    expect(await role('ci', 'writer')).toMatchObject({ code: 0 });
+    expect(await runCairn(['put', '-'], { ...ci, input: 'more' })).toMatchObject({ code: 0 });
+    expect(await role('root', 'writer')).toMatchObject({ code: 1 });
+    expect(await role('ci', 'king')).toMatchObject({ code: 2 });
+
+    // What a key has signed is good while the key is.
+    const rotate = (...flags: string[]) => runCairn(['token', 'rotate-key', ...flags, '--user', 'root'], root);
+    expect(await rotate('--overlap', '1h')).toMatchObject({ code: 0 });
     expect((await runCairn(['token', 'list'], ci)).stdout).toMatch(new RegExp(`^${id} read,write \\S+Z builds\n$`));
     expect(await runCairn(['token', 'revoke', 'none', id, '--account', 'ci', '--user', 'root'], root)).toMatchObject({
       code: 3,
     });
     expect(await runCairn(['get', digest], ci)).toMatchObject({ code: 1, stdout: '' });
+    expect(await runCairn(['token', 'rotate-key'], ci)).toMatchObject({ code: 1 });
+    expect(await rotate('--overlap', '1y')).toMatchObject({ code: 2 });
+    const short = await runCairn(['token', 'create', '--account', 'ci', '--user', 'root'], root);
+    const again = { server: server.url, env: { CAIRN_TOKEN: short.stdout.trim() } };
+    expect(await runCairn(['get', digest], again)).toMatchObject({ code: 0 });
+    expect(await rotate()).toMatchObject({ code: 0 });
+    expect(await runCairn(['get', digest], again)).toMatchObject({ code: 1 });
+    expect((await runCairn(['token', 'list', '--account', 'ci', '--user', 'root'], root)).stdout).toBe('');
 
     const passwd = await runCairn(['user', 'passwd', 'root', '--user', 'root'], { ...root, input: 'new password\n' });
     expect(passwd).toMatchObject({ code: 0 });

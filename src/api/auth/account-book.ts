@@ -91,7 +91,7 @@ export class AccountBook {
       const expected = 'lower-case letters, digits and . _ @ -, 64 at most, and a letter or a digit first';
       throw new CairnError('invalid_argument', `${JSON.stringify(name)} is no account name: expected ${expected}`);
     }
-    if (roles.length === 0) throw new CairnError('invalid_argument', 'an account needs a role');
+    refuseNoRole(roles);
     if (email.length > limits.emailCharactersMax)
       throw new CairnError('invalid_argument', 'the e-mail address is too long');
     const count = await this.count();
@@ -119,7 +119,7 @@ export class AccountBook {
       const heir = account.roles.includes('admin') ? await this.#anotherAdmin(name) : undefined;
       const mayGo =
         heir !== undefined || !account.roles.includes('admin') || (evenTheLast && (await this.count()) === 1);
-      if (!mayGo) throw new CairnError('failed_precondition', `${name} is the last admin: make another first`);
+      if (!mayGo) throw lastAdmin(name);
       const { succeeded } = await this.#change(name, {
         compares: [unchanged(account.item.key, account.item), ...(heir ? [unchanged(heir.item.key, heir.item)] : [])],
         success: [
@@ -130,6 +130,27 @@ export class AccountBook {
       });
       return succeeded;
     });
+  }
+
+  /**
+   * Takes effect with the next call of whoever is let in as this account. `not_found`; `invalid_argument` for no role;
+   * `failed_precondition` when the last admin would be none any more.
+   */
+  async setRoles(name: string, roles: readonly Role[]): Promise<Account> {
+    refuseNoRole(roles);
+    await this.#untilDone(async () => {
+      const { item, roles: before } = await this.#required(name);
+      const resigns = before.includes('admin') && !roles.includes('admin');
+      const heir = resigns ? await this.#anotherAdmin(name) : undefined;
+      if (resigns && heir === undefined) throw lastAdmin(name);
+      const record = { ...decodeRecord(accountRecord, item.value), roles: [...new Set(roles)] };
+      const { succeeded } = await this.#change(name, {
+        compares: [unchanged(item.key, item), ...(heir ? [unchanged(heir.item.key, heir.item)] : [])],
+        success: [{ kind: 'put', key: item.key, value: encodeRecord(accountRecord, record) }],
+      });
+      return succeeded;
+    });
+    return this.#required(name);
   }
 
   /** Ends all logins; tokens stay. `not_found` when there is no such account. */
@@ -222,4 +243,12 @@ export class AccountBook {
 
 function toAccount(item: KeyValue): Account {
   return { ...decodeRecord(accountRecord, item.value), name: keyRest(item.key, accountPrefix), item };
+}
+
+function refuseNoRole(roles: readonly Role[]): void {
+  if (roles.length === 0) throw new CairnError('invalid_argument', 'an account needs a role');
+}
+
+function lastAdmin(name: string): CairnError {
+  return new CairnError('failed_precondition', `${name} is the last admin: make another first`);
 }

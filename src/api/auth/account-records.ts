@@ -1,6 +1,6 @@
 // Accounts, logins and tokens as they lie in the metadata: their keys, and their values in JSON. No secret is among them but
 // the signing key: passwords are hashes, and what was handed out is signed, not stored. See docs/FORMATS.md.
-//   auth/key                    the signing key
+//   auth/key                    the signing key, and earlier ones that are still good
 //   auth/account/NAME           an account
 //   auth/login/NAME/ID          a login: the family of tokens that one giving of a password began
 //   auth/token/NAME/ID          a token that was made to last
@@ -40,7 +40,12 @@ export const tokenRecord = Type.Object({
   expiresAt: Type.Optional(milliseconds),
 });
 
-export const keyRecord = Type.Object({ version: recordVersion, key: Type.String() });
+export const keyRecord = Type.Object({
+  version: recordVersion,
+  key: Type.String(),
+  /** Those that were in use before and are good until then. */
+  earlier: Type.Optional(Type.Array(Type.Object({ key: Type.String(), until: milliseconds }))),
+});
 
 /** Times are in milliseconds of Unix time. */
 export type AccountRecord = Static<typeof accountRecord>;
@@ -70,7 +75,7 @@ export function keyRest(key: Uint8Array, prefix: Uint8Array): string {
   return Buffer.from(key.subarray(prefix.length)).toString();
 }
 
-/** The account that a key under `accountsPrefix` of the metadata belongs to; undefined for the signing key. */
+/** The account that a key under `accountsPrefix` of the metadata belongs to; undefined for that of the signing keys. */
 export function accountOfKey(key: Uint8Array): string | undefined {
   return /^auth\/(?:account|login|token)\/([^/]+)/.exec(Buffer.from(key).toString())?.[1];
 }

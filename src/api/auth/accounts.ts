@@ -4,18 +4,11 @@
 import { type Clock, sleep } from '../../base/clock.js';
 import { limits } from '../../base/limits.js';
 import type { Random } from '../../base/random.js';
-import { absent, accountsPrefix, prefixRange } from '../../meta/keys.js';
+import { accountsPrefix, prefixRange } from '../../meta/keys.js';
 import type { KvStore } from '../../meta/kv.js';
 import type { Logger } from '../logger.js';
 import { AccountBook } from './account-book.js';
-import {
-  accountOfKey,
-  accountPrefix,
-  decodeRecord,
-  encodeRecord,
-  keyRecord,
-  signingKeyKey,
-} from './account-records.js';
+import { accountOfKey, accountPrefix } from './account-records.js';
 import { Authenticator } from './authenticator.js';
 import { FailedLogins } from './failed-logins.js';
 import { createGate, type Gate } from './gate.js';
@@ -23,6 +16,7 @@ import { LoginBook } from './login-book.js';
 import { type CheckPassword, passwordCheck } from './password-check.js';
 import { type PasswordCost, PasswordHasher } from './password-hasher.js';
 import { SignedTokens } from './signed-tokens.js';
+import { openSigningKeys, rotateSigningKey } from './signing-keys.js';
 
 export interface AccountsParts {
   readonly kv: KvStore;
@@ -43,6 +37,8 @@ export interface Accounts {
   readonly signed: SignedTokens;
   readonly authenticator: Authenticator;
   readonly checkPassword: CheckPassword;
+  /** As `rotateSigningKey`; this server uses the new key when it is answered, others within moments. */
+  rotateKey(overlapSeconds: number): Promise<void>;
   /** Whether there are any: then every call needs credentials. */
   exist(): boolean;
   /** Stops following. Resolves when nothing reads the metadata any more. */
@@ -52,7 +48,7 @@ export interface Accounts {
 /** Makes the signing key when there is none. Fails as the metadata does. */
 export async function openAccounts(parts: AccountsParts): Promise<Accounts> {
   const { kv, clock, random, logger, passwordCost } = parts;
-  const signed = new SignedTokens({ key: await signingKey(kv, random), clock });
+  const signed = new SignedTokens({ keys: await openSigningKeys(parts), clock });
   let exist = false;
   const note = (found: boolean) => {
     if (found && !exist) parts.onExist?.();
@@ -76,12 +72,18 @@ export async function openAccounts(parts: AccountsParts): Promise<Accounts> {
   const authenticator: Authenticator = new Authenticator({ book, logins, signed, checkPassword, clock, random });
   note(!(await book.isEmpty()));
 
+  const rereadKeys = async () => {
+    signed.use(await openSigningKeys(parts));
+    authenticator.forgetAll();
+  };
   const stopping = new AbortController();
   const following = follow(kv, clock, logger, stopping.signal, {
-    beginning(found) {
+    async beginning(found) {
       note(found);
+      await rereadKeys();
       authenticator.setFollowing(true);
     },
+    keyChanged: rereadKeys,
     changed(name) {
       note(true);
       authenticator.forget(name);
@@ -97,6 +99,14 @@ export async function openAccounts(parts: AccountsParts): Promise<Accounts> {
     signed,
     authenticator,
     checkPassword,
+    async rotateKey(overlapSeconds) {
+      try {
+        await rotateSigningKey({ kv, clock, random }, overlapSeconds);
+      } finally {
+        // Also after a failure: it may have happened.
+        await rereadKeys();
+      }
+    },
     exist: () => exist,
     async close() {
       stopping.abort();
@@ -107,7 +117,8 @@ export async function openAccounts(parts: AccountsParts): Promise<Accounts> {
 
 interface Follower {
   /** From here on every change is told; whether there are accounts now. */
-  beginning(found: boolean): void;
+  beginning(found: boolean): Promise<void>;
+  keyChanged(): Promise<void>;
   changed(name: string): void;
   lost(): void;
 }
@@ -123,11 +134,12 @@ async function follow(
   while (!signal.aborted) {
     try {
       const { items, revision } = await kv.range(prefixRange(accountPrefix), { limit: 1, keysOnly: true });
-      follower.beginning(items.length > 0);
+      await follower.beginning(items.length > 0);
       for await (const { events } of kv.watch(prefixRange(accountsPrefix), { from: revision + 1, signal })) {
         for (const event of events) {
           const name = accountOfKey(event.kind === 'put' ? event.item.key : event.key);
           if (name !== undefined) follower.changed(name);
+          else await follower.keyChanged();
         }
       }
     } catch (error) {
@@ -140,14 +152,4 @@ async function follow(
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-async function signingKey(kv: KvStore, random: Random): Promise<Uint8Array> {
-  const stored = await kv.get(signingKeyKey);
-  if (stored !== undefined) return Buffer.from(decodeRecord(keyRecord, stored.value).key, 'base64');
-  const key = Buffer.from(random.bytes(32)).toString('base64');
-  const value = encodeRecord(keyRecord, { version: 1, key });
-  await kv.txn({ compares: [absent(signingKeyKey)], success: [{ kind: 'put', key: signingKeyKey, value }] });
-  // Another node may have been first.
-  return signingKey(kv, random);
 }

@@ -67,6 +67,11 @@ export class Authenticator {
   /** Whether `forget` is called for every change, whoever makes it. */
   setFollowing(isFollowing: boolean): void {
     this.#isFollowing = isFollowing;
+    this.forgetAll();
+  }
+
+  /** Something may have been taken away from everybody. */
+  forgetAll(): void {
     this.#changes++;
     this.#known.clear();
     this.#underWay.clear();

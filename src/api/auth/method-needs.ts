@@ -47,6 +47,8 @@ const ofMethods: ReadonlyMap<string, Need> = new Map([
     createUser: 'admin',
     listUsers: 'admin',
     deleteUser: 'admin',
+    setRoles: 'admin',
+    rotateSigningKey: 'admin',
     // Of one's own account; of others' they ask for more themselves.
     setPassword: 'account',
     createToken: 'account',

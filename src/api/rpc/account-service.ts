@@ -62,6 +62,9 @@ export function accountService(parts: AccountServiceParts): ServiceImpl<typeof A
       return { user: toUserMessage(await createUser(parts, request)) };
     },
     listUsers: (request) => listUsers(parts, request),
+    async setRoles({ username, roles }) {
+      return { user: toUserMessage(await book.setRoles(username, fromWireRoles(roles))) };
+    },
     async deleteUser({ username }) {
       await book.remove(username);
       return {};
@@ -74,6 +77,10 @@ export function accountService(parts: AccountServiceParts): ServiceImpl<typeof A
     listTokens: (request, context) => listTokens(parts, request, callerOf(context)),
     async revokeToken({ username, id }, context) {
       await book.revokeToken(ownerOf(callerOf(context), username), id);
+      return {};
+    },
+    async rotateSigningKey({ overlapSeconds }) {
+      await accounts.rotateKey(Number(overlapSeconds));
       return {};
     },
   };

@@ -67,6 +67,31 @@ describe('accounts', () => {
     }
   });
 
+  it('change their roles, but the last admin stays one', async () => {
+    const { book } = test.accounts;
+    await test.add('root', 'admin');
+    await test.add('ann', 'writer');
+    expect(await book.setRoles('ann', ['reader', 'reader'])).toMatchObject({ name: 'ann', roles: ['reader'] });
+    await expect(book.setRoles('root', ['writer'])).rejects.toEqual(coded('failed_precondition'));
+    await expect(book.setRoles('ann', [])).rejects.toEqual(coded('invalid_argument'));
+    await expect(book.setRoles('nobody', ['reader'])).rejects.toEqual(coded('not_found'));
+    expect(await book.get('root')).toMatchObject({ roles: ['admin'] });
+    await book.setRoles('ann', ['admin', 'node']);
+    expect(await book.setRoles('root', ['reader'])).toMatchObject({ roles: ['reader'] });
+    // The password is still the same.
+    await test.accounts.checkPassword('ann', password, '');
+  });
+
+  it('keep an admin when two take it from one another', async () => {
+    for (const name of ['a', 'b']) await test.add(name, 'admin');
+    for (let i = 0; i < 10; i++) {
+      await Promise.allSettled(['a', 'b'].map((name) => test.accounts.book.setRoles(name, ['reader'])));
+      const admins = (await test.accounts.book.list({ limit: 9 })).filter(({ roles }) => roles.includes('admin'));
+      expect(admins).toHaveLength(1);
+      for (const name of ['a', 'b']) await test.accounts.book.setRoles(name, ['admin']);
+    }
+  });
+
   it('are not there to be removed or changed when they are not there', async () => {
     await expect(test.accounts.book.remove('ann')).rejects.toEqual(coded('not_found'));
     await expect(test.accounts.book.setPassword('ann', 'hash')).rejects.toEqual(coded('not_found'));

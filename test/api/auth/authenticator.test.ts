@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { signingKeyKey } from '../../../src/api/auth/account-records.js';
 import type { Caller } from '../../../src/api/auth/credentials.js';
 import type { Operation } from '../../../src/api/auth/principal.js';
 import { limits } from '../../../src/base/limits.js';
@@ -131,6 +132,19 @@ describe('what is taken away is gone at once', () => {
         take: async () => test.accounts.book.setPassword('ann', await test.accounts.hasher.hash('new password')),
       },
       {
+        name: 'a token whose key was exchanged',
+        authorization: async () => (await lasting('ann', ['read'])).text,
+        take: () => test.accounts.rotateKey(0),
+      },
+      {
+        name: 'a login whose key was taken away',
+        authorization: async () => `Bearer ${(await test.signIn.login('ann', password, '')).accessToken}`,
+        take: async (credentials) => {
+          await test.kv.txn({ success: [{ kind: 'delete', range: { start: signingKeyKey } }] });
+          await expect.poll(() => outcome(test, credentials)).toBe('unauthenticated');
+        },
+      },
+      {
         name: 'a password of a removed account',
         authorization: async () => basic('ann'),
         take: () => test.accounts.book.remove('ann'),
@@ -153,6 +167,25 @@ describe('what is taken away is gone at once', () => {
     expect(await outcome(test, credentials)).toBe('unauthenticated');
     // Another node hears of it.
     await expect.poll(() => outcome(other, credentials)).toBe('unauthenticated');
+  });
+
+  it('so are rights that a role no longer gives, and there are those that it gives now', async () => {
+    const texts = [
+      (await lasting('ann', ['read', 'write'])).text,
+      `Bearer ${(await test.signIn.login('ann', password, '')).accessToken}`,
+      basic('ann'),
+    ];
+    const rights = async (on: TestAccounts, text: string) => {
+      return [...(await on.accounts.authenticator.authenticate(caller(text))).operations].join();
+    };
+    const all = (on: TestAccounts) => Promise.all(texts.map((text) => rights(on, text)));
+    for (const on of [test, other])
+      expect(await all(on)).toEqual(['read,write', ...Array(2).fill('read,write,delete')]);
+    await test.accounts.book.setRoles('ann', ['reader']);
+    expect(await all(test)).toEqual(['read', 'read', 'read']);
+    await expect.poll(() => all(other)).toEqual(['read', 'read', 'read']);
+    await test.accounts.book.setRoles('ann', ['writer']);
+    expect(await all(test)).toEqual(['read,write', ...Array(2).fill('read,write,delete')]);
   });
 
   it('also when it was being looked up', async () => {

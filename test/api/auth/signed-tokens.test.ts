@@ -6,7 +6,8 @@ import { HeldClock } from '../../support/accounts.js';
 
 const key = new Uint8Array(32).fill(7);
 const clock = new HeldClock();
-const signed = new SignedTokens({ key, clock });
+const keys = (current: Uint8Array) => ({ current, earlier: [] });
+const signed = new SignedTokens({ keys: keys(key), clock });
 const seconds = clock.now() / 1000;
 const claims: TokenClaims = { kind: 'refresh', name: 'ann', id: 'abc', turn: 3, expiresAt: seconds + 60 };
 const refused = { code: 'unauthenticated' };
@@ -30,11 +31,25 @@ describe('SignedTokens', () => {
   it('ends with its time', async () => {
     const text = await signed.sign(claims);
     const later = new HeldClock();
-    const then = new SignedTokens({ key, clock: later });
+    const then = new SignedTokens({ keys: keys(key), clock: later });
     later.pass(59_000);
     await then.verify(text, ['refresh']);
     later.pass(1000);
     await expect(then.verify(text, ['refresh'])).rejects.toMatchObject(refused);
+  });
+
+  it('are good by an earlier key as long as that is, and no longer', async () => {
+    const later = new HeldClock();
+    const lasting = { ...claims, expiresAt: undefined };
+    const texts = [await signed.sign(claims), await signed.sign(lasting)] as const;
+    const until = later.now() + 30_000;
+    const earlier = [new Uint8Array(32).fill(9), key].map((each) => ({ key: each, until }));
+    const then = new SignedTokens({ keys: { current: new Uint8Array(32).fill(8), earlier }, clock: later });
+    for (const text of texts) expect(await then.verify(text, ['refresh'])).toMatchObject({ expiresAt: until / 1000 });
+    await expect(signed.verify(await then.sign(claims), ['refresh'])).rejects.toMatchObject(refused);
+    later.pass(30_000);
+    for (const text of texts) await expect(then.verify(text, ['refresh'])).rejects.toMatchObject(refused);
+    expect(await then.verify(await then.sign(lasting), ['refresh'])).toEqual(lasting);
   });
 
   const body = { kind: 'access', sid: 'abc' };
@@ -60,7 +75,7 @@ describe('SignedTokens', () => {
 
   it('takes no other algorithm, even by its own key', async () => {
     const long = new Uint8Array(64).fill(7);
-    const longSigned = new SignedTokens({ key: long, clock });
+    const longSigned = new SignedTokens({ keys: keys(long), clock });
     await longSigned.verify(await made('HS256', long, body), ['access']);
     await expect(longSigned.verify(await made('HS512', long, body), ['access'])).rejects.toMatchObject(refused);
   });

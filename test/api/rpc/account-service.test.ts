@@ -282,6 +282,8 @@ describe('AccountService', () => {
       accounts.revokeToken({ username: 'ann', id: token!.id }, as('bob')),
       accounts.createToken({ username: 'ann' }, as('bob')),
       accounts.setPassword({ username: 'ann', password }, as('bob')),
+      accounts.setRoles({ username: 'ann', roles: [Role.READER] }, as('ann')),
+      accounts.rotateSigningKey({ overlapSeconds: 60n }, as('ann')),
     ]) {
       expect(await codeOf(call)).toBe('PermissionDenied');
     }

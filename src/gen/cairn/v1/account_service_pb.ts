@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cairn/v1/account_service.proto.
  */
 export const file_cairn_v1_account_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jYWlybi92MS9hY2NvdW50X3NlcnZpY2UucHJvdG8SCGNhaXJuLnYxIl0KBFVzZXISEAoIdXNlcm5hbWUYASABKAkSHQoFcm9sZXMYAiADKA4yDi5jYWlybi52MS5Sb2xlEg0KBWVtYWlsGAMgASgJEhUKDWNyZWF0ZWRfYXRfbXMYBCABKAMiMgoMTG9naW5SZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIm4KDUxvZ2luUmVzcG9uc2USHAoEdXNlchgBIAEoCzIOLmNhaXJuLnYxLlVzZXISFAoMYWNjZXNzX3Rva2VuGAIgASgJEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSEgoKZXhwaXJlc19pbhgEIAEoAyJECg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSDQoFZW1haWwYAyABKAkicQoQUmVnaXN0ZXJSZXNwb25zZRIcCgR1c2VyGAEgASgLMg4uY2Fpcm4udjEuVXNlchIUCgxhY2Nlc3NfdG9rZW4YAiABKAkSFQoNcmVmcmVzaF90b2tlbhgDIAEoCRISCgpleHBpcmVzX2luGAQgASgDIiwKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJXChRSZWZyZXNoVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRISCgpleHBpcmVzX2luGAMgASgDIiYKDUxvZ291dFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSIQCg5Mb2dvdXRSZXNwb25zZSIQCg5HZXRVc2VyUmVxdWVzdCJYCg9HZXRVc2VyUmVzcG9uc2USHAoEdXNlchgBIAEoCzIOLmNhaXJuLnYxLlVzZXISJwoKb3BlcmF0aW9ucxgCIAMoDjITLmNhaXJuLnYxLk9wZXJhdGlvbiJ3ChFDcmVhdGVVc2VyUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRIVCghwYXNzd29yZBgCIAEoCUgAiAEBEh0KBXJvbGVzGAMgAygOMg4uY2Fpcm4udjEuUm9sZRINCgVlbWFpbBgEIAEoCUILCglfcGFzc3dvcmQiMgoSQ3JlYXRlVXNlclJlc3BvbnNlEhwKBHVzZXIYASABKAsyDi5jYWlybi52MS5Vc2VyIjkKEExpc3RVc2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiYAoRTGlzdFVzZXJzUmVzcG9uc2USHQoFdXNlcnMYASADKAsyDi5jYWlybi52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoAyIlChFEZWxldGVVc2VyUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCSIUChJEZWxldGVVc2VyUmVzcG9uc2UiTgoSU2V0UGFzc3dvcmRSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhQKDG9sZF9wYXNzd29yZBgDIAEoCSIVChNTZXRQYXNzd29yZFJlc3BvbnNlIpABCgVUb2tlbhIKCgJpZBgBIAEoCRINCgVsYWJlbBgCIAEoCRInCgpvcGVyYXRpb25zGAMgAygOMhMuY2Fpcm4udjEuT3BlcmF0aW9uEhUKDWNyZWF0ZWRfYXRfbXMYBCABKAMSGgoNZXhwaXJlc19hdF9tcxgFIAEoA0gAiAEBQhAKDl9leHBpcmVzX2F0X21zInIKEkNyZWF0ZVRva2VuUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRINCgVsYWJlbBgCIAEoCRInCgpvcGVyYXRpb25zGAMgAygOMhMuY2Fpcm4udjEuT3BlcmF0aW9uEhIKCmV4cGlyZXNfaW4YBCABKAMiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSHgoFdG9rZW4YAiABKAsyDy5jYWlybi52MS5Ub2tlbiJMChFMaXN0VG9rZW5zUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJjChJMaXN0VG9rZW5zUmVzcG9uc2USHwoGdG9rZW5zGAEgAygLMg8uY2Fpcm4udjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhMKC3RvdGFsX2NvdW50GAMgASgDIjIKElJldm9rZVRva2VuUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRIKCgJpZBgCIAEoCSIVChNSZXZva2VUb2tlblJlc3BvbnNlKl0KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfUkVBREVSEAESDwoLUk9MRV9XUklURVIQAhIOCgpST0xFX0FETUlOEAMSDQoJUk9MRV9OT0RFEAQqjgEKCU9wZXJhdGlvbhIZChVPUEVSQVRJT05fVU5TUEVDSUZJRUQQABISCg5PUEVSQVRJT05fUkVBRBABEhMKD09QRVJBVElPTl9XUklURRACEhQKEE9QRVJBVElPTl9ERUxFVEUQAxITCg9PUEVSQVRJT05fQURNSU4QBBISCg5PUEVSQVRJT05fTk9ERRAFMt4GCg5BY2NvdW50U2VydmljZRI4CgVMb2dpbhIWLmNhaXJuLnYxLkxvZ2luUmVxdWVzdBoXLmNhaXJuLnYxLkxvZ2luUmVzcG9uc2USQQoIUmVnaXN0ZXISGS5jYWlybi52MS5SZWdpc3RlclJlcXVlc3QaGi5jYWlybi52MS5SZWdpc3RlclJlc3BvbnNlEk0KDFJlZnJlc2hUb2tlbhIdLmNhaXJuLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaHi5jYWlybi52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRI7CgZMb2dvdXQSFy5jYWlybi52MS5Mb2dvdXRSZXF1ZXN0GhguY2Fpcm4udjEuTG9nb3V0UmVzcG9uc2USPgoHR2V0VXNlchIYLmNhaXJuLnYxLkdldFVzZXJSZXF1ZXN0GhkuY2Fpcm4udjEuR2V0VXNlclJlc3BvbnNlEkcKCkNyZWF0ZVVzZXISGy5jYWlybi52MS5DcmVhdGVVc2VyUmVxdWVzdBocLmNhaXJuLnYxLkNyZWF0ZVVzZXJSZXNwb25zZRJECglMaXN0VXNlcnMSGi5jYWlybi52MS5MaXN0VXNlcnNSZXF1ZXN0GhsuY2Fpcm4udjEuTGlzdFVzZXJzUmVzcG9uc2USRwoKRGVsZXRlVXNlchIbLmNhaXJuLnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GhwuY2Fpcm4udjEuRGVsZXRlVXNlclJlc3BvbnNlEkoKC1NldFBhc3N3b3JkEhwuY2Fpcm4udjEuU2V0UGFzc3dvcmRSZXF1ZXN0Gh0uY2Fpcm4udjEuU2V0UGFzc3dvcmRSZXNwb25zZRJKCgtDcmVhdGVUb2tlbhIcLmNhaXJuLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBodLmNhaXJuLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2USRwoKTGlzdFRva2VucxIbLmNhaXJuLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GhwuY2Fpcm4udjEuTGlzdFRva2Vuc1Jlc3BvbnNlEkoKC1Jldm9rZVRva2VuEhwuY2Fpcm4udjEuUmV2b2tlVG9rZW5SZXF1ZXN0Gh0uY2Fpcm4udjEuUmV2b2tlVG9rZW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Ch5jYWlybi92MS9hY2NvdW50X3NlcnZpY2UucHJvdG8SCGNhaXJuLnYxIl0KBFVzZXISEAoIdXNlcm5hbWUYASABKAkSHQoFcm9sZXMYAiADKA4yDi5jYWlybi52MS5Sb2xlEg0KBWVtYWlsGAMgASgJEhUKDWNyZWF0ZWRfYXRfbXMYBCABKAMiMgoMTG9naW5SZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIm4KDUxvZ2luUmVzcG9uc2USHAoEdXNlchgBIAEoCzIOLmNhaXJuLnYxLlVzZXISFAoMYWNjZXNzX3Rva2VuGAIgASgJEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSEgoKZXhwaXJlc19pbhgEIAEoAyJECg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSDQoFZW1haWwYAyABKAkicQoQUmVnaXN0ZXJSZXNwb25zZRIcCgR1c2VyGAEgASgLMg4uY2Fpcm4udjEuVXNlchIUCgxhY2Nlc3NfdG9rZW4YAiABKAkSFQoNcmVmcmVzaF90b2tlbhgDIAEoCRISCgpleHBpcmVzX2luGAQgASgDIiwKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJXChRSZWZyZXNoVG9rZW5SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRISCgpleHBpcmVzX2luGAMgASgDIiYKDUxvZ291dFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSIQCg5Mb2dvdXRSZXNwb25zZSIQCg5HZXRVc2VyUmVxdWVzdCJYCg9HZXRVc2VyUmVzcG9uc2USHAoEdXNlchgBIAEoCzIOLmNhaXJuLnYxLlVzZXISJwoKb3BlcmF0aW9ucxgCIAMoDjITLmNhaXJuLnYxLk9wZXJhdGlvbiJ3ChFDcmVhdGVVc2VyUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRIVCghwYXNzd29yZBgCIAEoCUgAiAEBEh0KBXJvbGVzGAMgAygOMg4uY2Fpcm4udjEuUm9sZRINCgVlbWFpbBgEIAEoCUILCglfcGFzc3dvcmQiMgoSQ3JlYXRlVXNlclJlc3BvbnNlEhwKBHVzZXIYASABKAsyDi5jYWlybi52MS5Vc2VyIjkKEExpc3RVc2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiYAoRTGlzdFVzZXJzUmVzcG9uc2USHQoFdXNlcnMYASADKAsyDi5jYWlybi52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoAyJCCg9TZXRSb2xlc1JlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSHQoFcm9sZXMYAiADKA4yDi5jYWlybi52MS5Sb2xlIjAKEFNldFJvbGVzUmVzcG9uc2USHAoEdXNlchgBIAEoCzIOLmNhaXJuLnYxLlVzZXIiJQoRRGVsZXRlVXNlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkiFAoSRGVsZXRlVXNlclJlc3BvbnNlIk4KElNldFBhc3N3b3JkUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIUCgxvbGRfcGFzc3dvcmQYAyABKAkiFQoTU2V0UGFzc3dvcmRSZXNwb25zZSKQAQoFVG9rZW4SCgoCaWQYASABKAkSDQoFbGFiZWwYAiABKAkSJwoKb3BlcmF0aW9ucxgDIAMoDjITLmNhaXJuLnYxLk9wZXJhdGlvbhIVCg1jcmVhdGVkX2F0X21zGAQgASgDEhoKDWV4cGlyZXNfYXRfbXMYBSABKANIAIgBAUIQCg5fZXhwaXJlc19hdF9tcyJyChJDcmVhdGVUb2tlblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSDQoFbGFiZWwYAiABKAkSJwoKb3BlcmF0aW9ucxgDIAMoDjITLmNhaXJuLnYxLk9wZXJhdGlvbhISCgpleHBpcmVzX2luGAQgASgDIksKE0NyZWF0ZVRva2VuUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEh4KBXRva2VuGAIgASgLMg8uY2Fpcm4udjEuVG9rZW4iTAoRTGlzdFRva2Vuc1JlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoSTGlzdFRva2Vuc1Jlc3BvbnNlEh8KBnRva2VucxgBIAMoCzIPLmNhaXJuLnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoAyIyChJSZXZva2VUb2tlblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSCgoCaWQYAiABKAkiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIyChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIXCg9vdmVybGFwX3NlY29uZHMYASABKAMiGgoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlKl0KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfUkVBREVSEAESDwoLUk9MRV9XUklURVIQAhIOCgpST0xFX0FETUlOEAMSDQoJUk9MRV9OT0RFEAQqjgEKCU9wZXJhdGlvbhIZChVPUEVSQVRJT05fVU5TUEVDSUZJRUQQABISCg5PUEVSQVRJT05fUkVBRBABEhMKD09QRVJBVElPTl9XUklURRACEhQKEE9QRVJBVElPTl9ERUxFVEUQAxITCg9PUEVSQVRJT05fQURNSU4QBBISCg5PUEVSQVRJT05fTk9ERRAFMvwHCg5BY2NvdW50U2VydmljZRI4CgVMb2dpbhIWLmNhaXJuLnYxLkxvZ2luUmVxdWVzdBoXLmNhaXJuLnYxLkxvZ2luUmVzcG9uc2USQQoIUmVnaXN0ZXISGS5jYWlybi52MS5SZWdpc3RlclJlcXVlc3QaGi5jYWlybi52MS5SZWdpc3RlclJlc3BvbnNlEk0KDFJlZnJlc2hUb2tlbhIdLmNhaXJuLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaHi5jYWlybi52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRI7CgZMb2dvdXQSFy5jYWlybi52MS5Mb2dvdXRSZXF1ZXN0GhguY2Fpcm4udjEuTG9nb3V0UmVzcG9uc2USPgoHR2V0VXNlchIYLmNhaXJuLnYxLkdldFVzZXJSZXF1ZXN0GhkuY2Fpcm4udjEuR2V0VXNlclJlc3BvbnNlEkcKCkNyZWF0ZVVzZXISGy5jYWlybi52MS5DcmVhdGVVc2VyUmVxdWVzdBocLmNhaXJuLnYxLkNyZWF0ZVVzZXJSZXNwb25zZRJECglMaXN0VXNlcnMSGi5jYWlybi52MS5MaXN0VXNlcnNSZXF1ZXN0GhsuY2Fpcm4udjEuTGlzdFVzZXJzUmVzcG9uc2USQQoIU2V0Um9sZXMSGS5jYWlybi52MS5TZXRSb2xlc1JlcXVlc3QaGi5jYWlybi52MS5TZXRSb2xlc1Jlc3BvbnNlEkcKCkRlbGV0ZVVzZXISGy5jYWlybi52MS5EZWxldGVVc2VyUmVxdWVzdBocLmNhaXJuLnYxLkRlbGV0ZVVzZXJSZXNwb25zZRJKCgtTZXRQYXNzd29yZBIcLmNhaXJuLnYxLlNldFBhc3N3b3JkUmVxdWVzdBodLmNhaXJuLnYxLlNldFBhc3N3b3JkUmVzcG9uc2USSgoLQ3JlYXRlVG9rZW4SHC5jYWlybi52MS5DcmVhdGVUb2tlblJlcXVlc3QaHS5jYWlybi52MS5DcmVhdGVUb2tlblJlc3BvbnNlEkcKCkxpc3RUb2tlbnMSGy5jYWlybi52MS5MaXN0VG9rZW5zUmVxdWVzdBocLmNhaXJuLnYxLkxpc3RUb2tlbnNSZXNwb25zZRJKCgtSZXZva2VUb2tlbhIcLmNhaXJuLnYxLlJldm9rZVRva2VuUmVxdWVzdBodLmNhaXJuLnYxLlJldm9rZVRva2VuUmVzcG9uc2USWQoQUm90YXRlU2lnbmluZ0tleRIhLmNhaXJuLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiIuY2Fpcm4udjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message cairn.v1.User
@@ -389,6 +389,47 @@ export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE_
   messageDesc(file_cairn_v1_account_service, 14);
 
 /**
+ * @generated from message cairn.v1.SetRolesRequest
+ */
+export type SetRolesRequest = Message<"cairn.v1.SetRolesRequest"> & {
+  /**
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * All that it has from now on.
+   *
+   * @generated from field: repeated cairn.v1.Role roles = 2;
+   */
+  roles: Role[];
+};
+
+/**
+ * Describes the message cairn.v1.SetRolesRequest.
+ * Use `create(SetRolesRequestSchema)` to create a new message.
+ */
+export const SetRolesRequestSchema: GenMessage<SetRolesRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_v1_account_service, 15);
+
+/**
+ * @generated from message cairn.v1.SetRolesResponse
+ */
+export type SetRolesResponse = Message<"cairn.v1.SetRolesResponse"> & {
+  /**
+   * @generated from field: cairn.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message cairn.v1.SetRolesResponse.
+ * Use `create(SetRolesResponseSchema)` to create a new message.
+ */
+export const SetRolesResponseSchema: GenMessage<SetRolesResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_v1_account_service, 16);
+
+/**
  * @generated from message cairn.v1.DeleteUserRequest
  */
 export type DeleteUserRequest = Message<"cairn.v1.DeleteUserRequest"> & {
@@ -403,7 +444,7 @@ export type DeleteUserRequest = Message<"cairn.v1.DeleteUserRequest"> & {
  * Use `create(DeleteUserRequestSchema)` to create a new message.
  */
 export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 15);
+  messageDesc(file_cairn_v1_account_service, 17);
 
 /**
  * @generated from message cairn.v1.DeleteUserResponse
@@ -416,7 +457,7 @@ export type DeleteUserResponse = Message<"cairn.v1.DeleteUserResponse"> & {
  * Use `create(DeleteUserResponseSchema)` to create a new message.
  */
 export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 16);
+  messageDesc(file_cairn_v1_account_service, 18);
 
 /**
  * @generated from message cairn.v1.SetPasswordRequest
@@ -447,7 +488,7 @@ export type SetPasswordRequest = Message<"cairn.v1.SetPasswordRequest"> & {
  * Use `create(SetPasswordRequestSchema)` to create a new message.
  */
 export const SetPasswordRequestSchema: GenMessage<SetPasswordRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 17);
+  messageDesc(file_cairn_v1_account_service, 19);
 
 /**
  * @generated from message cairn.v1.SetPasswordResponse
@@ -460,7 +501,7 @@ export type SetPasswordResponse = Message<"cairn.v1.SetPasswordResponse"> & {
  * Use `create(SetPasswordResponseSchema)` to create a new message.
  */
 export const SetPasswordResponseSchema: GenMessage<SetPasswordResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 18);
+  messageDesc(file_cairn_v1_account_service, 20);
 
 /**
  * @generated from message cairn.v1.Token
@@ -501,7 +542,7 @@ export type Token = Message<"cairn.v1.Token"> & {
  * Use `create(TokenSchema)` to create a new message.
  */
 export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 19);
+  messageDesc(file_cairn_v1_account_service, 21);
 
 /**
  * @generated from message cairn.v1.CreateTokenRequest
@@ -541,7 +582,7 @@ export type CreateTokenRequest = Message<"cairn.v1.CreateTokenRequest"> & {
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 20);
+  messageDesc(file_cairn_v1_account_service, 22);
 
 /**
  * @generated from message cairn.v1.CreateTokenResponse
@@ -565,7 +606,7 @@ export type CreateTokenResponse = Message<"cairn.v1.CreateTokenResponse"> & {
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 21);
+  messageDesc(file_cairn_v1_account_service, 23);
 
 /**
  * @generated from message cairn.v1.ListTokensRequest
@@ -596,7 +637,7 @@ export type ListTokensRequest = Message<"cairn.v1.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 22);
+  messageDesc(file_cairn_v1_account_service, 24);
 
 /**
  * @generated from message cairn.v1.ListTokensResponse
@@ -625,7 +666,7 @@ export type ListTokensResponse = Message<"cairn.v1.ListTokensResponse"> & {
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 23);
+  messageDesc(file_cairn_v1_account_service, 25);
 
 /**
  * @generated from message cairn.v1.RevokeTokenRequest
@@ -649,7 +690,7 @@ export type RevokeTokenRequest = Message<"cairn.v1.RevokeTokenRequest"> & {
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 24);
+  messageDesc(file_cairn_v1_account_service, 26);
 
 /**
  * @generated from message cairn.v1.RevokeTokenResponse
@@ -662,7 +703,39 @@ export type RevokeTokenResponse = Message<"cairn.v1.RevokeTokenResponse"> & {
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_v1_account_service, 25);
+  messageDesc(file_cairn_v1_account_service, 27);
+
+/**
+ * @generated from message cairn.v1.RotateSigningKeyRequest
+ */
+export type RotateSigningKeyRequest = Message<"cairn.v1.RotateSigningKeyRequest"> & {
+  /**
+   * Seconds that what was signed before stays good, 90 days at most; 0: all logins and tokens end now.
+   *
+   * @generated from field: int64 overlap_seconds = 1;
+   */
+  overlapSeconds: bigint;
+};
+
+/**
+ * Describes the message cairn.v1.RotateSigningKeyRequest.
+ * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
+ */
+export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_v1_account_service, 28);
+
+/**
+ * @generated from message cairn.v1.RotateSigningKeyResponse
+ */
+export type RotateSigningKeyResponse = Message<"cairn.v1.RotateSigningKeyResponse"> & {
+};
+
+/**
+ * Describes the message cairn.v1.RotateSigningKeyResponse.
+ * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
+ */
+export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_v1_account_service, 29);
 
 /**
  * What an account is for.
@@ -833,6 +906,17 @@ export const AccountService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
+   * Changes what an account is for; what it is let in by stays, and may do the one thing at once and the other no more.
+   * Admins only. FAILED_PRECONDITION when the last admin would be none any more.
+   *
+   * @generated from rpc cairn.v1.AccountService.SetRoles
+   */
+  setRoles: {
+    methodKind: "unary";
+    input: typeof SetRolesRequestSchema;
+    output: typeof SetRolesResponseSchema;
+  },
+  /**
    * Removes an account with its logins and tokens. Admins only. FAILED_PRECONDITION for the last admin.
    *
    * @generated from rpc cairn.v1.AccountService.DeleteUser
@@ -881,6 +965,16 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Signs tokens with a new key from now on. Ends all logins and tokens, or leaves them good for a while. Admins only.
+   *
+   * @generated from rpc cairn.v1.AccountService.RotateSigningKey
+   */
+  rotateSigningKey: {
+    methodKind: "unary";
+    input: typeof RotateSigningKeyRequestSchema;
+    output: typeof RotateSigningKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cairn_v1_account_service, 0);
