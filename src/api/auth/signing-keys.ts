@@ -32,7 +32,7 @@ export async function openSigningKeys({ kv, random }: Pick<SigningKeysParts, 'kv
   return openSigningKeys({ kv, random });
 }
 
-export function decodeSigningKeys(value: Uint8Array): SigningKeys {
+function decodeSigningKeys(value: Uint8Array): SigningKeys {
   const { key, earlier = [] } = decodeRecord(keyRecord, value);
   return {
     current: Buffer.from(key, 'base64'),
