@@ -64,29 +64,47 @@ function isSettled({ mtime, ctime }: FileStats, startedAt: number): boolean {
   return Math.max(mtime, ctime) < startedAt - granularity;
 }
 
+/** Made when somebody wants one: most runs only compare paths, one after the other. */
+interface Texts {
+  /** In order. */
+  readonly paths: readonly string[];
+  /** Where links lead, by their index. */
+  readonly targets: ReadonlyMap<number, string>;
+}
+
 /**
  * Entries are known by their index, and objects are made of them only when somebody wants one: most runs find everything
  * unchanged, and hundreds of thousands of objects would cost them more than the looking.
  */
 export class FileMemory {
-  /** In order. */
-  readonly #paths: readonly string[];
-  readonly #targets: ReadonlyMap<number, string>;
+  #made: Texts | undefined;
+  /** The entry that `find` comes to next, and where its path begins in the text. */
   #next = 0;
+  #nextAt: number;
 
   private constructor(
     private readonly columns: Columns,
-    texts: readonly string[],
+    /** The directory, paths and targets, each ended by NUL. */
+    private readonly text: string,
     /** The tree that all entries together make, if they do. */
     readonly tree: BlobHash | undefined,
   ) {
-    const { count, marks } = columns;
-    this.#paths = texts.slice(1, count + 1);
+    this.#nextAt = text.indexOf('\0') + 1;
+  }
+
+  get #texts(): Texts {
+    this.#made ??= this.#makeTexts();
+    return this.#made;
+  }
+
+  #makeTexts(): Texts {
+    const { count, marks } = this.columns;
+    const texts = this.text.split('\0');
     const targets = new Map<number, string>();
     for (let i = 0; i < count; i++) {
       if ((marks[i]! & flags.kind) === flags.symlink) targets.set(i, texts[count + 1 + targets.size]!);
     }
-    this.#targets = targets;
+    return { paths: texts.slice(1, count + 1), targets };
   }
 
   /** Undefined when there is none that can be used. */
@@ -94,8 +112,9 @@ export class FileMemory {
     let bytes: Uint8Array;
     try {
       if (statSync(file).size > limits.memoryFileBytesMax) return undefined;
-      // A copy of its own: the columns need an aligned start.
-      bytes = new Uint8Array(readFileSync(file));
+      const read = readFileSync(file);
+      // The columns need an aligned start. What is as large as a memory usually is has memory of its own.
+      bytes = read.byteOffset === 0 ? new Uint8Array(read.buffer, 0, read.length) : new Uint8Array(read);
     } catch {
       return undefined;
     }
@@ -105,10 +124,10 @@ export class FileMemory {
     if (!hashesEqual(hashBytes(bytes.subarray(bodyAt)), bytes.subarray(checksumAt, bodyAt))) return undefined;
     const [count, hasTree] = new Float64Array(bytes.buffer, countAt, 2);
     const columns = columnsOf(bytes, count!);
-    const texts = new TextDecoder().decode(bytes.subarray(columns.end)).split('\0');
-    if (texts[0] !== directory) return undefined;
+    const text = new TextDecoder().decode(bytes.subarray(columns.end));
+    if (!text.startsWith(`${directory}\0`)) return undefined;
     const tree = hasTree === 1 ? toHash(bytes.slice(treeAt, treeAt + 32)) : undefined;
-    return new FileMemory(columns, texts, tree);
+    return new FileMemory(columns, text, tree);
   }
 
   get count(): number {
@@ -118,10 +137,13 @@ export class FileMemory {
   /** The index of a path, if it is known. To be asked in order of path; what lies before is passed over. */
   find(path: string): number | undefined {
     while (this.#next < this.count) {
-      const known = this.#paths[this.#next]!;
-      if (known === path) return this.#next++;
-      if (comparePaths(known, path) > 0) return undefined;
+      const end = this.#nextAt + path.length;
+      const isKnown = this.text.startsWith(path, this.#nextAt) && this.text.charCodeAt(end) === 0;
+      const knownEnd = isKnown ? end : this.text.indexOf('\0', this.#nextAt);
+      if (!isKnown && comparePaths(this.text.slice(this.#nextAt, knownEnd), path) > 0) return undefined;
+      this.#nextAt = knownEnd + 1;
       this.#next++;
+      if (isKnown) return this.#next - 1;
     }
     return undefined;
   }
@@ -134,7 +156,7 @@ export class FileMemory {
   /** Whether an entry of the same path is the one remembered, so far as can be seen. For a file, `isSameFile` goes on. */
   isUnchanged(index: number, walked: WalkedEntry): boolean {
     if ((this.columns.marks[index]! & flags.kind) !== flags[walked.kind]) return false;
-    return walked.kind !== 'symlink' || this.#targets.get(index) === walked.target;
+    return walked.kind !== 'symlink' || this.#texts.targets.get(index) === walked.target;
   }
 
   /** Whether a file that looks like this may be taken for the one remembered. */
@@ -166,11 +188,12 @@ export class FileMemory {
 
   entry(index: number): MemoryEntry {
     const { sizes, mtimes, ctimes, inodes, devices, hashes, marks } = this.columns;
-    const path = this.#paths[index]!;
+    const { paths, targets } = this.#texts;
+    const path = paths[index]!;
     const mark = marks[index]!;
     const kind = mark & flags.kind;
     if (kind === flags.symlink) {
-      return { item: { kind: 'symlink', path, target: this.#targets.get(index)! }, stats: undefined };
+      return { item: { kind: 'symlink', path, target: targets.get(index)! }, stats: undefined };
     }
     if (kind === flags.directory) return { item: { kind: 'directory', path }, stats: undefined };
     const size = sizes[index]!;

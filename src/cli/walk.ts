@@ -94,16 +94,19 @@ class Walk {
       this.options.onProblem(path, failure);
       return [];
     }
-    const listed = entries.filter((entry) => this.#belongs(join(path, entry.name), entry));
+    const listed = entries.filter((entry) => this.#belongs(path, entry));
+    // Most names are such that no two can clash, and none has lost bytes.
+    if (listed.every(({ name }) => isPlain.test(name))) return listed;
     this.#warnOfClashes(path, listed);
     // Names that are not UTF-8 were decoded to names with this character in them; so were names that really have it.
     return listed.some(({ name }) => name.includes('\ufffd')) ? this.#utf8Only(path, listed) : listed;
   }
 
-  #belongs(path: string, entry: Dirent): boolean {
+  #belongs(parent: string, entry: Dirent): boolean {
     const { isExcluded } = this.options;
-    if (isExcluded?.(path, entry.isDirectory())) return false;
+    if (isExcluded?.(join(parent, entry.name), entry.isDirectory())) return false;
     if (entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()) return true;
+    const path = join(parent, entry.name);
     this.options.onProblem(path, new CairnError('failed_precondition', `${path} is ${kindOf(entry)}, left out`));
     return false;
   }
@@ -164,6 +167,8 @@ class Walk {
   }
 }
 
+/** ASCII without capitals. */
+const isPlain = /^[\0-@[-\x7f]*$/;
 const isAscii = /^[\0-\x7f]*$/;
 
 /** `path.join` would resolve what is there to be seen. */
