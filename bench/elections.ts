@@ -63,7 +63,7 @@ function section(times: readonly number[]): string {
   return [
     `## Elections: writes interrupted by the death of the leader, ${times.length} times`,
     '',
-    `Three nodes, ${2 * writersPerServer} clients. The election timeout is ${timeout} ms; each node adds up to as much again by chance.`,
+    `Three nodes, ${2 * writersPerServer} clients. The election timeout is ${timeout} ms; each node adds up to half as much by chance.`,
     '',
     '| from SIGKILL to the next answered write | ms | election timeouts | budget |',
     '|---|---:|---:|---|',

@@ -13,7 +13,8 @@ export type CampaignKind = 'pre-vote' | 'vote' | 'transfer';
 
 /** Begins an election, if this node may be elected. */
 export function campaign(state: RaftState, kind: CampaignKind): void {
-  state.restartElectionTimer();
+  if (kind === 'pre-vote') state.restartElectionTimer();
+  else state.restartVoteTimer();
   // Who leads is not known any more, to one that may not stand either.
   if (state.role.name !== 'leader') state.leader = nobody;
   if (state.role.name === 'leader' || !state.isVoter || state.isDiskStalled || hasUnappliedConfig(state)) return;
@@ -108,7 +109,9 @@ export function takeVote(state: RaftState, response: VoteResponse): void {
 function countVote(state: RaftState, candidate: CandidateRole, from: NodeId, granted: boolean): void {
   if (!candidate.votes.has(from)) candidate.votes.set(from, granted);
   const result = quorumVote(state.configuration, (id) => candidate.votes.get(id));
-  if (result === 'lost') state.becomeFollower(state.term, nobody);
-  else if (result === 'won' && candidate.pre) campaign(state, 'vote');
+  if (result === 'lost') {
+    state.becomeFollower(state.term, nobody);
+    if (!candidate.pre) state.restartVoteTimer();
+  } else if (result === 'won' && candidate.pre) campaign(state, 'vote');
   else if (result === 'won') becomeLeader(state);
 }

@@ -7,7 +7,7 @@ import type { LogStart } from './raft-log.js';
 
 export interface RaftOptions {
   readonly id: NodeId;
-  /** Silence of the leader after which an election begins, at least; each node adds up to as many again by chance. */
+  /** Silence of the leader after which an election begins; each node adds up to half as many by chance. */
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   /** The newest version of entries that this program understands. */

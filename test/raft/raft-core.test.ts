@@ -56,6 +56,31 @@ describe('a group of three', () => {
     for (const id of [1, 2, 3]) expect(group.node(id).commands).toEqual(['a', 'b']);
   });
 
+  it('votes again soon when votes were split, without another election timeout', () => {
+    const group = new RaftGroup({ voters: [1, 2, 3] });
+    const without2 = ({ from, to }: { from: number; to: number }) => from === 2 || to === 2;
+    for (const to of [1, 3]) group.core(to).step({ type: 'timeout-now', from: 2, to, term: 1 });
+    group.settle(without2);
+    for (const id of [1, 3]) expect(group.core(id).status()).toMatchObject({ role: 'candidate', term: 2 });
+    group.tickAll(9, without2);
+    expect([1, 3].filter((id) => group.core(id).status().role === 'leader')).toHaveLength(1);
+  });
+
+  it('asks for no votes before others have let go of the leader', () => {
+    const group = new RaftGroup({ voters: [10, 20, 30] });
+    group.elect(30);
+    const without30 = ({ from, to }: { from: number; to: number }) => from === 30 || to === 30;
+    // The clock of the one is a moment ahead; by chance it waits no longer than it must.
+    for (let at = 0; at < 10; at++) group.tick(10);
+    for (let at = 0; at < 9; at++) group.tick(20);
+    group.settle(without30);
+    expect(group.core(10).status()).toMatchObject({ role: 'follower', leader: 30 });
+    group.tick(20);
+    group.tick(10);
+    group.settle(without30);
+    expect(group.core(10).status().role).toBe('leader');
+  });
+
   it('brings up a new member by a snapshot, as a learner, then as a voter', () => {
     const group = new RaftGroup({ voters: [1, 2, 3] });
     group.elect(1);

@@ -57,7 +57,7 @@ function driverOf(voters: readonly number[]) {
 /** A group of one, which leads. */
 function leading() {
   const all = driverOf([1]);
-  all.tick(10);
+  all.tick(11);
   all.work();
   expect(all.driver.status().role).toBe('leader');
   return all;

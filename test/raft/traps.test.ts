@@ -34,10 +34,10 @@ describe('heartbeats', () => {
     group.node(3).core.step({ type: 'timeout-now', from: 1, to: 3, term: 1 });
     group.settle(of(3));
     expect(group.core(3).status()).toMatchObject({ role: 'candidate', term: 2 });
-    group.elect(1);
-    group.tickAll(2);
-    expect(group.core(3).status()).toMatchObject({ role: 'follower', leader: leaders(group)[0] });
-    expect(leaders(group)).toHaveLength(1);
+    group.node(1).core.step({ type: 'timeout-now', from: 2, to: 1, term: 1 });
+    group.settle();
+    expect(group.core(3).status()).toMatchObject({ role: 'follower', term: 2, leader: 1 });
+    expect(leaders(group)).toEqual([1]);
   });
 
   it('commit no more than the follower is known to hold', () => {
