@@ -25,7 +25,7 @@ export function becomeLeader(state: RaftState): void {
   const leader: LeaderRole = {
     name: 'leader',
     progress: new Map(),
-    // Any entry that is not applied yet may be a change of members.
+    // Any entry that is not applied yet may be a change of members or version.
     pendingConfigIndex: state.log.lastIndex,
     transfer: undefined,
     waitingReads: [],

@@ -23,7 +23,7 @@ import type { Message, SnapshotOffer } from './message.js';
 import { type NodeId, nobody } from './node-id.js';
 import type { ProgressState } from './progress.js';
 import type { RaftOptions, RaftStart } from './raft-options.js';
-import { RaftState, type ReadOutcome } from './raft-state.js';
+import { type LeaderRole, RaftState, type ReadOutcome } from './raft-state.js';
 import { requestRead } from './read-index.js';
 import { appendOwn, sendAppend, sendNews } from './replication.js';
 
@@ -64,9 +64,9 @@ export type ProposalRefusal =
   | 'transferring'
   | 'too_large'
   | 'overloaded'
-  /** The cluster version does not allow this kind of entry yet; or not every member understands the version to be. */
+  /** The cluster version does not allow this kind of entry yet; or not every member, or newcomer, understands it. */
   | 'version'
-  /** A change of members is under way, or this one cannot be made. */
+  /** A change of members or version is under way, or this one cannot be made. */
   | 'config_pending'
   | 'config_invalid';
 
@@ -219,13 +219,15 @@ export class RaftCore {
     return this.#proposeEntry('command', version, data);
   }
 
-  /** One change at a time. Several voters at once go through a joint configuration, which is left by itself. */
-  proposeConfigChange(change: ConfigChange): Proposed {
+  /**
+   * One change at a time. Several voters at once go through a joint configuration, which is left by itself. All who come
+   * understand entries up to `versionMax`.
+   */
+  proposeConfigChange(change: ConfigChange, versionMax: number): Proposed {
     const state = this.#state;
     if (state.role.name !== 'leader') return { refused: 'not_leader' };
-    if (state.role.pendingConfigIndex > state.log.applied || isJoint(state.configuration)) {
-      return { refused: 'config_pending' };
-    }
+    if (this.#isChanging(state.role)) return { refused: 'config_pending' };
+    if (versionMax < state.group.clusterVersion) return { refused: 'version' };
     if (change.changes.length === 0 || applyConfigChange(state.configuration, change).refused !== undefined) {
       return { refused: 'config_invalid' };
     }
@@ -234,13 +236,21 @@ export class RaftCore {
     return proposed;
   }
 
+  /** A change of the members or of the cluster version is not applied yet: each must know the outcome of the one before. */
+  #isChanging(leader: LeaderRole): boolean {
+    return leader.pendingConfigIndex > this.#state.log.applied || isJoint(this.#state.configuration);
+  }
+
   /** Raises the cluster version, once every member has said that it understands it. */
   proposeVersion(version: number): Proposed {
     const state = this.#state;
     if (state.role.name !== 'leader') return { refused: 'not_leader' };
+    if (this.#isChanging(state.role)) return { refused: 'config_pending' };
     const understood = Math.min(...[...state.role.progress.values()].map(({ versionMax }) => versionMax));
     if (version > understood || version > 255) return { refused: 'version' };
-    return this.#proposeEntry('version', 0, Uint8Array.of(version));
+    const proposed = this.#proposeEntry('version', 0, Uint8Array.of(version));
+    if (proposed.refused === undefined) state.role.pendingConfigIndex = proposed.index;
+    return proposed;
   }
 
   #proposeEntry(kind: EntryKind, version: number, data: Uint8Array): Proposed {

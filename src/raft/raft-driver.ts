@@ -70,9 +70,12 @@ export class RaftDriver<Result, Fetched> {
     this.#propose(() => this.#core.propose(data, version), done);
   }
 
-  /** Changes who belongs to the group. Done when the change is in force; a joint one ends by itself a little later. */
-  changeMembers(change: ConfigChange, done: (outcome: ProposalOutcome<Result>) => void): void {
-    this.#propose(() => this.#core.proposeConfigChange(change), done);
+  /**
+   * Changes who belongs to the group. Done when the change is in force; a joint one ends by itself a little later. All who
+   * come understand entries up to `versionMax`.
+   */
+  changeMembers(change: ConfigChange, versionMax: number, done: (outcome: ProposalOutcome<Result>) => void): void {
+    this.#propose(() => this.#core.proposeConfigChange(change, versionMax), done);
   }
 
   raiseVersion(version: number, done: (outcome: ProposalOutcome<Result>) => void): void {

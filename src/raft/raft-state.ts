@@ -31,7 +31,7 @@ export interface WaitingRead {
 export interface LeaderRole {
   readonly name: 'leader';
   readonly progress: Map<NodeId, Progress>;
-  /** The last entry that may be a change of members and may not have been applied. */
+  /** The last entry that may be a change of members, or of the cluster version, and may not have been applied. */
   pendingConfigIndex: number;
   /** Who is to take over, and the ticks since it was asked. */
   transfer: { readonly to: NodeId; ticks: number } | undefined;

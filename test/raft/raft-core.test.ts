@@ -81,6 +81,22 @@ describe('a group of three', () => {
     expect(group.core(10).status().role).toBe('leader');
   });
 
+  it('takes in nobody who does not understand its entries, and raises no version while somebody comes', () => {
+    const group = new RaftGroup({ voters: [1, 2, 3] });
+    const comes = [{ type: 'learner', id: 4 }] as const;
+    group.elect(1);
+    group.tickAll(2);
+    expect(group.core(1).proposeVersion(1).refused).toBeUndefined();
+    expect(group.change(1, comes, 0).refused).toBe('config_pending');
+    group.settle();
+    expect(group.change(1, comes, 0).refused).toBe('version');
+    expect(group.change(1, comes, 1).refused).toBeUndefined();
+    expect(group.core(1).proposeVersion(1).refused).toBe('config_pending');
+    group.settle();
+    // The newcomer has not said yet what it understands.
+    expect(group.core(1).proposeVersion(1).refused).toBe('version');
+  });
+
   it('brings up a new member by a snapshot, as a learner, then as a voter', () => {
     const group = new RaftGroup({ voters: [1, 2, 3] });
     group.elect(1);

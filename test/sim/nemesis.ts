@@ -9,7 +9,7 @@ import type { SeededRandom } from '../support/random.js';
 import { encodeCommand } from './command.js';
 import type { EventQueue } from './event-queue.js';
 import { noFaults, type SimNetwork } from './sim-network.js';
-import type { SimNode } from './sim-node.js';
+import { newestVersion, type SimNode } from './sim-node.js';
 import type { Trace } from './trace.js';
 
 type Trouble =
@@ -201,7 +201,7 @@ export class Nemesis {
         this.#wipe(node);
         break;
       case 'version':
-        this.leader()?.call((driver) => driver.raiseVersion(2, () => {}));
+        this.leader()?.call((driver) => driver.raiseVersion(newestVersion, () => {}));
         break;
       case 'weather':
         network.faults = {
@@ -298,7 +298,7 @@ export class Nemesis {
   #propose(changes: readonly MemberChange[]): void {
     this.leader()?.call((driver) => {
       this.#changing++;
-      driver.changeMembers({ changes, context: '' }, (outcome) => {
+      driver.changeMembers({ changes, context: '' }, newestVersion, (outcome) => {
         this.#changing--;
         if (outcome.kind === 'applied') this.changes++;
       });

@@ -169,8 +169,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug(
     'a second change of members does not wait for the first',
     'raft-core.js',
-    'state.role.pendingConfigIndex > state.log.applied || isJoint(state.configuration)',
-    'isJoint(state.configuration)',
+    'leader.pendingConfigIndex > this.#state.log.applied || isJoint(this.#state.configuration)',
+    'isJoint(this.#state.configuration)',
   ),
   bug(
     'several voters change without a joint configuration',

@@ -15,6 +15,8 @@ import { type AppliedState, type MachineTimes, SimStateMachine } from './sim-sta
 
 export const tickMilliseconds = 10;
 export const electionTicks = 10;
+/** Of entries, that all nodes understand. */
+export const newestVersion = 2;
 
 /** Small, so that every one of them is reached. */
 const simLimits: RaftLimits = {
@@ -103,7 +105,7 @@ export class SimNode {
         id: this.id,
         electionTicks,
         heartbeatTicks: 2,
-        versionMax: 2,
+        versionMax: newestVersion,
         random: (end) => this.#random.below(end),
         limits: simLimits,
       },

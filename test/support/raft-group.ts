@@ -188,8 +188,8 @@ export class RaftGroup {
     return this.core(id).propose(new TextEncoder().encode(text), 0);
   }
 
-  change(id: NodeId, change: ConfigChange['changes']): ReturnType<RaftCore['proposeConfigChange']> {
-    return this.core(id).proposeConfigChange({ changes: change, context: '' });
+  change(id: NodeId, change: ConfigChange['changes'], versionMax = 1): ReturnType<RaftCore['proposeConfigChange']> {
+    return this.core(id).proposeConfigChange({ changes: change, context: '' }, versionMax);
   }
 
   /** The transcript since it was taken last. */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.js';
 import { systemRandom } from '../../src/base/random.js';
 import { nodeFileSystem } from '../../src/log/node-file-system.js';
-import type { PeerTls } from '../../src/meta/raft/peer-links.js';
 import { RaftKv } from '../../src/meta/raft/raft-kv.js';
 import { RaftNode, type RaftNodeOptions } from '../../src/meta/raft/raft-node.js';
 import { freePorts } from './free-ports.js';
@@ -39,12 +38,16 @@ export function restartNode(directory: string, { options }: StartedNode): Promis
 }
 
 /** Founds a group of so many nodes, `node-1` and so on. */
-export async function foundGroup(directory: string, count: number, tls?: PeerTls): Promise<StartedNode[]> {
+export async function foundGroup(
+  directory: string,
+  count: number,
+  more: Partial<RaftNodeOptions> = {},
+): Promise<StartedNode[]> {
   const ports = await freePorts(count);
   const founders = ports.map((port, i) => ({ name: `node-${i + 1}`, address: `127.0.0.1:${port}` }));
   return Promise.all(
     founders.map(({ name }, i) =>
-      startNode(directory, { name, listen: { host: '127.0.0.1', port: ports[i]! }, founders, tls }),
+      startNode(directory, { name, listen: { host: '127.0.0.1', port: ports[i]! }, founders, ...more }),
     ),
   );
 }

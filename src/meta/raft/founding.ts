@@ -6,13 +6,15 @@ import { hashHex } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { digestBlob } from '../../blake3/hasher.js';
 import { foundingGroup } from '../../raft/recovery.js';
-import type { Group, Member } from './group.js';
+import { firstVersion, type Group, type Member } from './group.js';
 
 /** What a node has said of itself and of what it knows. */
 export interface Greeting {
   readonly member: Member;
   /** Empty for one that belongs to no group yet. */
   readonly groupId: string;
+  /** Of its group; 0 for one that belongs to none. */
+  readonly clusterVersion: number;
   readonly founders: readonly string[];
   /** Those it knows: of its group, or of the founders so far. */
   readonly members: readonly Member[];
@@ -39,7 +41,7 @@ export class Founders {
   }
 
   /** A node has come, or has answered. */
-  met({ member, groupId, founders, members }: Greeting): void {
+  met({ member, groupId, founders, members }: Omit<Greeting, 'clusterVersion'>): void {
     const { name, id } = member;
     if (!this.names.includes(name) || name === this.#self.name) return;
     if (founders.join() !== this.names.join()) {
@@ -88,9 +90,6 @@ export class Founders {
     this.#failure ??= new CairnError('failed_precondition', message);
   }
 }
-
-/** Entries of this version every node understands. */
-export const firstVersion = 1;
 
 function sameIds(some: readonly Member[], others: readonly Member[]): boolean {
   const ids = new Set(some.map(({ id }) => id));

@@ -1,6 +1,7 @@
 // The group as a host knows it: what the core keeps, and beside it who its members are and where they are reached. Both are
 // part of the applied state, and change with the entry that changes them.
 
+import { CairnError } from '../../base/errors.js';
 import { decodeConfigChange } from '../../raft/config-change.js';
 import { membersOf } from '../../raft/configuration.js';
 import type { Entry, GroupState } from '../../raft/entry.js';
@@ -15,11 +16,26 @@ export interface Member {
   readonly address: string;
 }
 
+/** Entries of this version every release understands. */
+export const firstVersion = 1;
+
+/** The newest version of entries that this release understands. */
+export const newestVersion = 1;
+
 export interface Group extends GroupState {
   /** All who take part, sorted by id. */
   readonly members: readonly Member[];
   /** Of the founding: nodes of other groups are told apart by it. */
   readonly groupId: string;
+}
+
+/** `failed_precondition` when the group writes what a node does not understand. */
+export function refuseNewer({ clusterVersion }: Pick<Group, 'clusterVersion'>, name: string, versionMax: number): void {
+  if (clusterVersion <= versionMax) return;
+  throw new CairnError(
+    'failed_precondition',
+    `the group writes entries of version ${clusterVersion}, ${name} understands them up to ${versionMax}: it needs a newer release`,
+  );
 }
 
 /** The context of a change of members: who they are that come. */

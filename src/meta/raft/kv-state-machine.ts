@@ -34,6 +34,8 @@ export interface StateMachineParts {
   readonly onReplaced: () => void;
   /** The group has changed: who belongs to it, or where they are. */
   readonly onGroup: (group: Group) => void;
+  /** Throws when the group writes what this node does not understand. */
+  readonly refuse: (group: Group) => void;
 }
 
 interface Current {
@@ -69,7 +71,9 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
         await current.db.write([{ key: groupKey, value: encodeGroup(founding) }]);
         await writePointer(fs, directory, 1);
       }
-      return new KvStateMachine(parts, current, await readGroup(current.db));
+      const group = await readGroup(current.db);
+      parts.refuse(group);
+      return new KvStateMachine(parts, current, group);
     } catch (error) {
       await current.state.close();
       throw error;
@@ -113,6 +117,7 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
       groups.set(entry.index, group);
     }
     assert(group.index === after.index, 'the host counts as the core does');
+    this.#parts.refuse(group);
     const outcomes = await this.state.apply(
       entries.map(({ index, kind, data }) => ({
         index,
@@ -168,7 +173,7 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
   }
 
   async #install(fetched: SnapshotFile, { index, term }: GroupState): Promise<void> {
-    const { fs, directory, onReplaced, onGroup } = this.#parts;
+    const { fs, directory, onReplaced, onGroup, refuse } = this.#parts;
     const number = this.#current.number + 1;
     await fs.removeDirectory(join(directory, `${number}`));
     const db = await openLevelRowDb(join(directory, `${number}`));
@@ -179,6 +184,7 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
       if (group.index !== index || group.term !== term) {
         throw new CairnError('corrupt', `the snapshot is of ${group.index}, not of ${index}`);
       }
+      refuse(group);
     } finally {
       await db.close();
     }

@@ -73,8 +73,9 @@ async function hello(
       { signal, timeoutMs: limits.raftHelloMillisecondsMax },
     );
   if (answer.member === undefined) throw new CairnError('unavailable', `${address} does not say who it is`);
-  const { groupId, founders } = answer;
-  return { member: memberOf(answer.member), groupId, founders, members: answer.members.map(memberOf) };
+  const { groupId, founders, clusterVersion } = answer;
+  const member = memberOf(answer.member);
+  return { member, groupId, clusterVersion, founders, members: answer.members.map(memberOf) };
 }
 
 /** Asks any of these addresses for a change of members, until one has it made. */
@@ -101,7 +102,11 @@ const changeNumbers = { voter: ChangeKind.VOTER, learner: ChangeKind.LEARNER, re
 export function changeRequest(groupId: string, changes: readonly MemberRequest[]) {
   return {
     groupId,
-    changes: changes.map(({ kind, member }) => ({ kind: changeNumbers[kind], member: memberMessage(member) })),
+    changes: changes.map(({ kind, member, versionMax = 0 }) => ({
+      kind: changeNumbers[kind],
+      member: memberMessage(member),
+      versionMax,
+    })),
   };
 }
 

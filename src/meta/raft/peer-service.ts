@@ -16,13 +16,15 @@ import type { NodeId } from '../../raft/node-id.js';
 import type { KvOutcome } from '../apply-entries.js';
 import { outcomeMessage } from './command-codec.js';
 import type { Founders } from './founding.js';
-import type { Group, Member } from './group.js';
+import { firstVersion, type Group, type Member } from './group.js';
 import { groupMessage, memberMessage, memberOf, messageOf, safeNumber } from './raft-messages.js';
 import type { SnapshotShelf } from './snapshot-shelf.js';
 
 export interface MemberRequest {
   readonly kind: 'voter' | 'learner' | 'remove';
   readonly member: Member;
+  /** The newest version of entries that one who comes understands. */
+  readonly versionMax?: number | undefined;
 }
 
 /** What the service needs of its node. */
@@ -93,6 +95,7 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
         groupId: group?.groupId ?? '',
         founders: [...host.founders.names],
         members: (group ?? host.founders).members.map(memberMessage),
+        clusterVersion: group?.clusterVersion ?? 0,
       };
     },
 
@@ -165,11 +168,12 @@ export function peerService(host: PeerHost): ServiceImpl<typeof PeerService> {
 }
 
 function changesOf({ changes }: ChangeMembersRequest): MemberRequest[] {
-  return changes.map(({ kind, member }) => {
+  return changes.map(({ kind, member, versionMax }) => {
     if (member === undefined) throw refused('invalid_argument', 'a change is about a member');
     const name = changeKinds.get(kind);
     if (name === undefined) throw refused('invalid_argument', `there is no change ${kind}`);
-    return { kind: name, member: memberOf(member) };
+    // Who says nothing is of the first release.
+    return { kind: name, member: memberOf(member), versionMax: Math.max(versionMax, firstVersion) };
   });
 }
 

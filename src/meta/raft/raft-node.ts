@@ -22,8 +22,8 @@ import type { KvOutcome } from '../apply-entries.js';
 import type { KvState } from '../kv-state.js';
 import { outcomeOf } from './command-codec.js';
 import { fetchSnapshot } from './fetch-snapshot.js';
-import { Founders, firstVersion } from './founding.js';
-import { encodeMembers, type Group, type Member } from './group.js';
+import { Founders } from './founding.js';
+import { encodeMembers, firstVersion, type Group, type Member, newestVersion, refuseNewer } from './group.js';
 import { KvStateMachine } from './kv-state-machine.js';
 import { openNodeFile, writeNodeFile } from './node-file.js';
 import {
@@ -56,6 +56,8 @@ export interface RaftNodeOptions {
   /** Addresses of members of a group to join instead. */
   readonly join: readonly string[];
   readonly tls: PeerTls | undefined;
+  /** The newest version of entries that it understands: this release's, outside of tests. */
+  readonly versionMax?: number;
 }
 
 export interface RaftNodeParts {
@@ -141,6 +143,7 @@ export class RaftNode implements PeerHost {
           for (const listener of this.#replacedListeners) listener();
         },
         onGroup: (group) => this.#links.keep(new Set(membersOf(group.configuration))),
+        refuse: (group) => refuseNewer(group, options.name, this.#versionMax),
       },
       () => this.#findGroup(),
     );
@@ -160,7 +163,8 @@ export class RaftNode implements PeerHost {
   async #findGroup(): Promise<Group> {
     const { options } = this.#parts;
     if (options.join.length === 0) return meetFounders(this.#way(), this.founders, options.founders);
-    const { groupId } = await findGroup(this.#way(), options.join);
+    const { groupId, clusterVersion } = await findGroup(this.#way(), options.join);
+    refuseNewer({ clusterVersion }, options.name, this.#versionMax);
     return { ...joiningGroup, members: [], groupId };
   }
 
@@ -178,7 +182,7 @@ export class RaftNode implements PeerHost {
           id: this.self.id,
           electionTicks: limits.raftElectionTicks,
           heartbeatTicks: limits.raftHeartbeatTicks,
-          versionMax: firstVersion,
+          versionMax: this.#versionMax,
           random: (end) => Math.floor((Buffer.from(random.bytes(6)).readUIntBE(0, 6) / 2 ** 48) * end),
           limits: raftLimits,
         },
@@ -247,7 +251,9 @@ export class RaftNode implements PeerHost {
       try {
         const { members } = await findGroup(this.#way(), options.join);
         for (const member of members) this.#acquaintances.set(member.id, member);
-        await askForChange(this.#way(), options.join, this.group!.groupId, [{ kind: 'learner', member: this.self }]);
+        await askForChange(this.#way(), options.join, this.group!.groupId, [
+          { kind: 'learner', member: this.self, versionMax: this.#versionMax },
+        ]);
       } catch (error) {
         logger.info({ err: error }, 'not taken into the group yet');
       }
@@ -260,10 +266,14 @@ export class RaftNode implements PeerHost {
     const { clock } = this.#parts;
     while (!this.#closing.signal.aborted) {
       if (this.group!.configuration.learners.includes(this.self.id)) {
-        await this.changeMembers([{ kind: 'voter', member: this.self }]).catch(() => {});
+        await this.changeMembers([{ kind: 'voter', member: this.self, versionMax: this.#versionMax }]).catch(() => {});
       } else if (this.group!.configuration.voters.includes(this.self.id)) return;
       await sleep(clock, limits.raftJoinMilliseconds);
     }
+  }
+
+  get #versionMax(): number {
+    return this.#parts.options.versionMax ?? newestVersion;
   }
 
   get group(): Group | undefined {
@@ -327,7 +337,8 @@ export class RaftNode implements PeerHost {
 
   async #changeMembersHere(changes: readonly MemberRequest[]): Promise<Group> {
     const { commit, peers } = this.status();
-    for (const { kind, member } of changes) {
+    for (const { kind, member, versionMax = newestVersion } of changes) {
+      if (kind !== 'remove') refuseNewer(this.group!, member.name, versionMax);
       if (kind !== 'voter') continue;
       const match = peers.find(({ id }) => id === member.id)?.match ?? 0;
       if (commit - match > limits.raftVoterLagMax) {
@@ -341,8 +352,16 @@ export class RaftNode implements PeerHost {
       changes: changes.map(({ kind, member }) => ({ type: kind, id: member.id })),
       context: encodeMembers(changes.flatMap(({ kind, member }) => (kind === 'remove' ? [] : [member]))),
     };
-    await new Promise<KvOutcome>((resolve, reject) => this.#driver!.changeMembers(change, settled(resolve, reject)));
+    const coming = changes.flatMap(({ kind, versionMax = newestVersion }) => (kind === 'remove' ? [] : [versionMax]));
+    await new Promise<KvOutcome>((resolve, reject) =>
+      this.#driver!.changeMembers(change, Math.min(...coming), settled(resolve, reject)),
+    );
     return this.group!;
+  }
+
+  /** Lets entries of a newer kind in, for good, once all members understand them. `failed_precondition` before. */
+  async raiseVersion(version: number): Promise<void> {
+    await new Promise<KvOutcome>((resolve, reject) => this.#driver!.raiseVersion(version, settled(resolve, reject)));
   }
 
   progressHere(): readonly PeerProgress[] {

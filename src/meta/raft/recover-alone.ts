@@ -9,7 +9,7 @@ import type { Random } from '../../base/random.js';
 import type { FileSystem } from '../../log/file-system.js';
 import { votersOnly } from '../../raft/configuration.js';
 import { nobody } from '../../raft/node-id.js';
-import type { Group, Member } from './group.js';
+import { type Group, type Member, newestVersion, refuseNewer } from './group.js';
 import { KvStateMachine } from './kv-state-machine.js';
 import { readNodeFile } from './node-file.js';
 import { RaftLogStore } from './raft-log-store.js';
@@ -40,7 +40,14 @@ export async function recoverAlone({ directory, fs, clock, random }: RecoverPart
   try {
     if (stored === undefined) throw new CairnError('corrupt', 'the node has lost its log');
     const machine = await KvStateMachine.open(
-      { fs, directory: join(directory, 'state'), shelf, onReplaced: () => {}, onGroup: () => {} },
+      {
+        fs,
+        directory: join(directory, 'state'),
+        shelf,
+        onReplaced: () => {},
+        onGroup: () => {},
+        refuse: (group) => refuseNewer(group, identity.name, newestVersion),
+      },
       () => Promise.reject(new CairnError('corrupt', 'the node has lost its state')),
     );
     try {

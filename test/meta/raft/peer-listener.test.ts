@@ -25,7 +25,7 @@ beforeAll(async () => {
   authority = new TestAuthority();
   stranger = new TestAuthority();
   const tls: PeerTls = { ...pems(authority.issue('node/OU=node')), ca: `${authority.trusted}` };
-  nodes = await foundGroup(directory, 3, tls);
+  nodes = await foundGroup(directory, 3, { tls });
 }, 30_000);
 
 afterAll(async () => {

@@ -107,6 +107,33 @@ it('brings a node by a snapshot to where the log no longer begins', { timeout: 6
   await again.return?.(undefined as never);
 });
 
+it('takes in nobody who would not understand what it writes', { timeout: 60_000 }, async () => {
+  nodes = await foundGroup(directory, 3, { versionMax: 2 });
+  const first = await leader();
+  await expect.poll(() => first.node.raiseVersion(2).catch(errorCode), { timeout: 10_000 }).toBeUndefined();
+  const [port] = await freePorts(1);
+  const older = { name: 'node-4', listen: { host: '127.0.0.1', port: port! }, join: [first.node.self.address] };
+  await expect(startNode(directory, { ...older, versionMax: 1 })).rejects.toMatchObject({
+    code: 'failed_precondition',
+  });
+  // One that does not look is refused by the group, which it asks through a member that passes it on.
+  const member = { id: 4, name: 'node-4', address: '127.0.0.1:1' };
+  const asking = others(first)[0]!.node.changeMembers([{ kind: 'learner', member, versionMax: 1 }]);
+  await expect(asking).rejects.toMatchObject({ code: 'failed_precondition' });
+  expect(first.node.group?.members.length).toBe(3);
+  // Nor does a member come back as what it was once.
+  const back = others(first)[0]!;
+  await write(first.kv, 'before', 'yes');
+  expect(await read(back.kv, 'before')).toBe('yes');
+  await back.kv.close();
+  nodes = others(back);
+  await expect(startNode(directory, { ...back.options, versionMax: 1 })).rejects.toMatchObject({
+    code: 'failed_precondition',
+  });
+  nodes.push(await restartNode(directory, back), await startNode(directory, { ...older, versionMax: 2 }));
+  await write(nodes[3]!.kv, 'after', 'yes');
+});
+
 it('takes nodes in, lets them go, and refuses who is none of it', { timeout: 60_000 }, async () => {
   nodes = await foundGroup(directory, 3);
   const [port] = await freePorts(1);
