@@ -1,6 +1,6 @@
 // Which blobs a tree needs: its nodes, and the contents of its files. Goes on past nodes that are missing.
 
-import { type BlobHash, type Digest, hashHex } from '../base/digest.js';
+import { type BlobHash, type Digest, digestKey } from '../base/digest.js';
 import { limits } from '../base/limits.js';
 import { NodeLoader } from './node-loader.js';
 import type { NodeSource } from './node-source.js';
@@ -56,7 +56,7 @@ class Batch {
 
   /** One hash under two sizes counts as two: at most one of them can be there. */
   addFile(digest: Digest): void {
-    this.#files.set(`${hashHex(digest.hash)} ${digest.size}`, digest);
+    this.#files.set(digestKey(digest), digest);
   }
 
   take(): TreeBlobs {
