@@ -17,12 +17,14 @@ import { limits } from '../base/limits.js';
 import { frameHeaderBytes } from '../base/message-frame.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from './connect-options.js';
 import { codeOfCall, codeOfHttpStatus } from './error-codes.js';
+import { ReceiveWindows } from './receive-windows.js';
 
 /** Sends a frame to a method, named as in `/package.Service/Method`, and answers the message that comes back. */
 export type Call = (method: string, frame: Uint8Array, signal?: AbortSignal | undefined) => Promise<Uint8Array>;
 
 export class GrpcSession {
   #session: ClientHttp2Session | undefined;
+  readonly #windows = new WeakMap<ClientHttp2Session, ReceiveWindows>();
   #failure: Error | undefined;
 
   readonly #headers: OutgoingHttpHeaders;
@@ -61,10 +63,11 @@ export class GrpcSession {
       ...tlsOptions(this.options),
       settings: {
         enablePush: false,
-        initialWindowSize: limits.clientStreamWindowBytes,
+        initialWindowSize: limits.clientFirstStreamWindowBytes,
         maxFrameSize: limits.clientFrameBytesMax,
       },
     });
+    this.#windows.set(session, new ReceiveWindows(session));
     const forget = () => {
       if (this.#session === session) this.#session = undefined;
     };
@@ -107,6 +110,8 @@ export class GrpcSession {
   ): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const stream = this.#request(session, method);
+      const windows = this.#windows.get(session);
+      windows?.opened(stream);
       const pieces: Buffer[] = [];
       let length = 0;
       let headers: IncomingHttpHeaders = {};
@@ -122,6 +127,7 @@ export class GrpcSession {
       });
       stream.on('data', (piece: Buffer) => {
         pieces.push(piece);
+        windows?.read();
         length += piece.length;
         if (length > limits.requestMessageBytesMax) stream.close(constants.NGHTTP2_CANCEL);
       });
