@@ -358,6 +358,8 @@ export const limits = {
   /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
   laneBatchBytesMin: 32 * kib,
   laneBatchBytesMax: 512 * kib,
+  /** Bytes of messages that have to be whole, and of answers put together from blobs, of all RPCs together. */
+  messageBudgetBytes: 256 * mib,
   /** Messages of this range are put together in memory that is used again, of which so many pieces wait for the next. */
   laneSpareBytesMin: 256 * kib,
   laneSpareBytesMax: 4 * mib + 512 * kib,

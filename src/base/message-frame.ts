@@ -7,7 +7,7 @@ import { type Digest, hashLength } from './digest.js';
 export const frameHeaderBytes = 5;
 
 /** Tags of fields that hold a length and bytes, and of those that hold a number. */
-export const tags = { bytes1: 0x0a, bytes2: 0x12, number1: 0x08, number3: 0x18 } as const;
+export const tags = { bytes1: 0x0a, bytes2: 0x12, bytes3: 0x1a, number1: 0x08, number3: 0x18 } as const;
 
 /** Tag, length and value of a field that holds so many bytes. */
 export function fieldLength(bytes: number): number {

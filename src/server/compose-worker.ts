@@ -95,6 +95,7 @@ export function composeWorker(parts: ComposeWorkerParts): WorkerComposition {
     recommendedConcurrency: config.recommendedConcurrency,
     negotiateConcurrency: config.negotiateConcurrency,
     lookups: new TurnBudget(limits.lookupSliceCountMax),
+    messageBudget: new ByteBudget(limits.messageBudgetBytes, numbers.messageBytes),
   });
   const cors = createCors(config.corsOrigins);
   const guardFor = guardsFor(config);

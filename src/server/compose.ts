@@ -162,6 +162,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     lookups: new TurnBudget(limits.lookupSliceCountMax),
     completeTrees: opened instanceof LocalStore ? new CompleteTrees(() => opened.deletedCount) : undefined,
     budget,
+    messageBudget: new ByteBudget(limits.messageBudgetBytes, sharedNumbers.messageBytes),
     windows,
     nextCallId,
     onCall,

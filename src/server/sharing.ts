@@ -14,13 +14,15 @@ import type { Handlers } from './thread-link.js';
 export interface SharedNumbers {
   /** Taken of the byte budget, which is one for all threads. */
   readonly budgetBytes: Int32Array;
+  /** Held by messages of RPCs, likewise. */
+  readonly messageBytes: Int32Array;
   /** 1 from the first account on: then somebody has to be asked about every call. */
   readonly accountsExist: Int32Array;
 }
 
 export function newSharedNumbers(): SharedNumbers {
   const number = () => new Int32Array(new SharedArrayBuffer(4));
-  return { budgetBytes: number(), accountsExist: number() };
+  return { budgetBytes: number(), messageBytes: number(), accountsExist: number() };
 }
 
 export interface Sharing {

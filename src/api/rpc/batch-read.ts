@@ -5,6 +5,7 @@ import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, formatHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import { readInto } from '../../base/read-into.js';
 import type { BatchReadRequest, ItemStatus } from '../../gen/cairn/v1/blob_service_pb.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import type { BatchCall } from './batch-call.js';
@@ -12,12 +13,22 @@ import { concurrently } from './concurrently.js';
 import { fromDigestMessage } from './digest-message.js';
 import { itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
+import type { TurnBudget } from './turn-budget.js';
 
-interface ReadItem {
+export interface BatchReadParts {
+  readonly store: BlobStore;
+  /** What all calls together do in one turn of the event loop. */
+  readonly lookups: TurnBudget;
+}
+
+export interface ReadItem {
   readonly digest: DigestMessage;
   readonly data: Uint8Array;
   readonly status: ItemStatus;
 }
+
+/** A digest, or why it cannot be read. */
+export type Planned = Digest | CairnError;
 
 const noBytes = new Uint8Array(0);
 
@@ -25,31 +36,67 @@ const noBytes = new Uint8Array(0);
 const binaryItemBytes = 64;
 const jsonItemBytes = 192;
 
+/** What reading a small blob costs, in look-ups, and the bytes that cost one more. */
+const lookupsPerRead = 16;
+const bytesPerLookup = 2048;
+
 /** `too_large` for more than `batchItemsCountMax` digests; everything else is the status of an item. */
 export async function batchRead(
-  store: BlobStore,
+  parts: BatchReadParts,
   { digests }: BatchReadRequest,
   call: BatchCall,
 ): Promise<{ items: ReadItem[] }> {
   refuseTooMany(digests.length, limits.batchItemsCountMax, 'digests');
-  const plan = fitIntoAnswer(await findBlobs(store, digests), call.json);
-  const items = await concurrently(plan, limits.batchConcurrencyMax, call.signal, async (item, index) => {
-    const digest = digests[index]!;
-    try {
-      if (item instanceof CairnError) throw item;
-      return { digest, data: await readWhole(store, item), status: itemSuccess };
-    } catch (error) {
-      return { digest, data: noBytes, status: itemFailure(error, call.errors) };
-    }
-  });
-  return { items };
+  const plan = await planBatch(parts, digests.map(parse), call);
+  return batchReadAnswer(digests, await readPlanned(parts, plan, call));
 }
 
-/** For each digest itself, or why it cannot be read. */
-type Planned = Digest | CairnError;
+/** The answer, in which every digest is repeated. */
+export function batchReadAnswer(
+  digests: readonly DigestMessage[],
+  outcomes: readonly (Uint8Array | ItemStatus)[],
+): { items: ReadItem[] } {
+  return {
+    items: outcomes.map((outcome, index) => {
+      const digest = digests[index]!;
+      if (outcome instanceof Uint8Array) return { digest, data: outcome, status: itemSuccess };
+      return { digest, data: noBytes, status: outcome };
+    }),
+  };
+}
 
-async function findBlobs(store: BlobStore, messages: readonly DigestMessage[]): Promise<Planned[]> {
-  const asked = messages.map(parse);
+/** What of them is there, and fits into one answer. `overloaded` when all calls together hold too much. */
+export async function planBatch(
+  { store }: Pick<BatchReadParts, 'store'>,
+  asked: readonly Planned[],
+  { json, held }: BatchCall,
+): Promise<Planned[]> {
+  const plan = fitIntoAnswer(await findBlobs(store, asked), json);
+  held?.take(plan.reduce((sum, item) => (item instanceof CairnError ? sum : sum + item.size), 0));
+  return plan;
+}
+
+/** For each item its bytes, in its room where it has one, or what went wrong. */
+export function readPlanned(
+  { store, lookups }: BatchReadParts,
+  plan: readonly Planned[],
+  call: BatchCall,
+  rooms: readonly Uint8Array[] = [],
+): Promise<(Uint8Array | ItemStatus)[]> {
+  return concurrently(plan, limits.batchConcurrencyMax, call.signal, async (item, index) => {
+    try {
+      if (item instanceof CairnError) throw item;
+      // What the system has in memory is read without a turn of the event loop in between.
+      const turn = lookups.take(lookupsPerRead + Math.ceil(item.size / bytesPerLookup));
+      if (turn !== undefined) await turn;
+      return await readWhole(store, item, rooms[index]);
+    } catch (error) {
+      return itemFailure(error, call.errors);
+    }
+  });
+}
+
+async function findBlobs(store: BlobStore, asked: readonly Planned[]): Promise<Planned[]> {
   const wellFormed = asked.filter((item): item is Digest => !(item instanceof CairnError));
   const stats = await store.stat(wellFormed.map(({ hash }) => hash));
   const sizes = new Map(wellFormed.map((digest, index) => [digest, stats[index]?.size]));
@@ -79,15 +126,15 @@ function fitIntoAnswer(items: readonly Planned[], json: boolean): Planned[] {
   });
 }
 
-async function readWhole(store: BlobStore, digest: Digest): Promise<Uint8Array> {
-  const handle = await store.open(digest.hash);
-  if (handle === undefined) throw notFound(digest);
+async function readWhole(store: BlobStore, { hash, size }: Digest, room?: Uint8Array): Promise<Uint8Array> {
+  const handle = await store.open(hash);
+  if (handle === undefined) throw notFound({ hash, size });
   try {
-    if (digest.size <= limits.readBytesMax) return await handle.read({ start: 0, end: digest.size });
-    const whole = new Uint8Array(digest.size);
-    for (let start = 0; start < digest.size; start += limits.readBytesMax) {
-      const end = Math.min(start + limits.readBytesMax, digest.size);
-      whole.set(await handle.read({ start, end }), start);
+    if (room === undefined && size <= limits.readBytesMax) return await handle.read({ start: 0, end: size });
+    const whole = room ?? new Uint8Array(size);
+    for (let start = 0; start < size; start += limits.readBytesMax) {
+      const end = Math.min(start + limits.readBytesMax, size);
+      await readInto(whole.subarray(start, end), handle, { start, end });
     }
     return whole;
   } finally {
@@ -95,6 +142,6 @@ async function readWhole(store: BlobStore, digest: Digest): Promise<Uint8Array> 
   }
 }
 
-function notFound({ hash, size }: Digest): CairnError {
+function notFound({ hash, size }: Pick<Digest, 'hash' | 'size'>): CairnError {
   return new CairnError('not_found', `no blob ${formatHash(hash)} of ${size} bytes`);
 }

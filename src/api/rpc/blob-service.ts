@@ -28,7 +28,7 @@ export function blobService(parts: Parts): ServiceImpl<typeof BlobService> {
     async findMissing({ digests }, { signal }) {
       return { missing: await missingDigests(parts, digests, signal) };
     },
-    batchRead: (request, context) => batchRead(store, request, batchCall(parts, context)),
+    batchRead: (request, context) => batchRead(parts, request, batchCall(parts, context)),
     batchWrite: (request, context) => batchWrite(store, request, batchCall(parts, context)),
     stat: (request, context) => statBlobs(parts, request, isLocalPeer(context), context.signal),
     list: (request) => listBlobs(parts, request),

@@ -3,6 +3,7 @@
 import { Code, type ConnectError, type ContextKey, createContextKey } from '@connectrpc/connect';
 import type { Caller } from '../auth/credentials.js';
 import { nobody, type Principal } from '../auth/principal.js';
+import type { HeldBytes } from '../held-bytes.js';
 
 export interface CallState {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface CallState {
   account: string;
   /** `ok` or a Connect code's name, once it is known. */
   code: string | undefined;
+  /** What it makes the process hold until it is over. */
+  readonly held?: HeldBytes;
   /** Why the call was not let in, which ends it before anything of it is read. */
   refusal?: ConnectError;
 }

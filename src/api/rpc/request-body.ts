@@ -4,8 +4,19 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../base/clock.js';
+import { limits } from '../../base/limits.js';
+import { publicMessage } from '../error-map.js';
+import type { HeldBytes } from '../held-bytes.js';
 import type { NodeRequest } from '../request-listener.js';
 import type { StreamWindows } from '../stream-windows.js';
+
+export interface RequestBodyParts {
+  readonly request: NodeRequest;
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly windows?: StreamWindows;
+  /** Counts the bytes of a body that is one message, and so has to be whole. */
+  readonly held?: HeldBytes | undefined;
+}
 
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes handed out so far. */
@@ -13,14 +24,16 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #request: NodeRequest;
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #windows: StreamWindows | undefined;
+  #held: HeldBytes | undefined;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
   #refusal: Error | undefined;
 
-  constructor(request: NodeRequest, source: AsyncIterable<Uint8Array>, windows?: StreamWindows) {
+  constructor({ request, source, windows, held }: RequestBodyParts) {
     this.#request = request;
     this.#source = source;
     this.#windows = windows;
+    this.#held = held;
   }
 
   /** Nothing is to be read, not even by who asks for it: that fails with this error. */
@@ -45,12 +58,24 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     }
     if (!step.done) {
       this.bytes += step.value.length;
+      this.#hold(step.value.length);
       if ('stream' in this.#request) this.#windows?.moved(this.#request.stream, this.bytes);
     } else {
       this.#ended = true;
       if (wasReset(this.#request)) throw cutOff(undefined);
     }
     return step;
+  }
+
+  /** `resource_exhausted`, in the transport's words since no method sees it, when all RPCs together hold too much. */
+  #hold(bytes: number): void {
+    if (this.#held === undefined || this.bytes <= limits.laneHeldBytesMax) return;
+    try {
+      this.#held.take(bytes);
+    } catch (error) {
+      this.#held = undefined;
+      throw new ConnectError(publicMessage(error), Code.ResourceExhausted);
+    }
   }
 
   /** Throws the rest away; calls `giveUp` when it has not ended after so many milliseconds. */

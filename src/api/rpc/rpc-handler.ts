@@ -10,6 +10,7 @@ import {
 } from '@connectrpc/connect-node';
 import { limits } from '../../base/limits.js';
 import { needOfMethod } from '../auth/method-needs.js';
+import { HeldBytes } from '../held-bytes.js';
 import type { NodeRequest, NodeResponse, RequestListener } from '../request-listener.js';
 import { refusalOf } from './call-ending.js';
 import { callInterceptor } from './call-interceptor.js';
@@ -53,11 +54,13 @@ async function answer(
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
+  const held = new HeldBytes(parts.messageBudget);
   const call: CallState = {
     id: parts.nextCallId(),
     method: handler.requestPath.slice(1),
     account: '',
     code: undefined,
+    held,
   };
   const values = createContextValues().set(nodeRequestKey, request).set(callStateKey, call);
   let received: UniversalServerRequest;
@@ -70,10 +73,15 @@ async function answer(
     return;
   }
   const connection = connectionOfRequest(request);
-  const body = new RequestBody(request, received.body as AsyncIterable<Uint8Array>, parts.windows);
+  const source = received.body as AsyncIterable<Uint8Array>;
+  const isWhole = handler.method.methodKind === 'unary';
+  const body = new RequestBody({ request, source, windows: parts.windows, held: isWhole ? held : undefined });
   let bytesOut = 0;
   const record = callRecorder(parts, call, { peer: connection.peer, protocol: protocolOf(request) });
-  response.once('close', () => record(response.writableEnded, body.bytes, bytesOut));
+  response.once('close', () => {
+    held.release();
+    record(response.writableEnded, body.bytes, bytesOut);
+  });
   // A response of HTTP/2 calls itself finished only when its stream is closed, which waits for the rest to be read.
   const outlet = 'stream' in response ? response.stream : response;
   outlet.once('finish', () => void body.drain(parts.clock, limits.lingerMillisecondsMax, () => giveUp(request)));

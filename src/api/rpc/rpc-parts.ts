@@ -86,6 +86,8 @@ export interface RpcParts {
   readonly lookups: TurnBudget;
   /** What streams may hold beyond what each has from the start. */
   readonly budget: ByteBudget;
+  /** What messages that have to be whole may hold, all together: nobody can do with less of one, so more are refused. */
+  readonly messageBudget: ByteBudget;
   /** Widens the windows of HTTP/2 streams that bring much. */
   readonly windows: StreamWindows;
   /** A name for each call, in logs. */

@@ -1,7 +1,7 @@
 // What a version of LMOF is: how bodies are read and written. The rest of this folder does not know which one it speaks.
 
 import type { LumeoError } from '../error-map.js';
-import type { HeldBytes } from './held-bytes.js';
+import type { HeldBytes } from '../held-bytes.js';
 import type { AnyAnswer, AnyRequest } from './lmof-messages.js';
 import type { MessageBody } from './message-body.js';
 import type { Action } from './message-types.js';

@@ -2,7 +2,7 @@
 // where it should.
 
 import { CairnError } from '../../base/errors.js';
-import type { HeldBytes } from './held-bytes.js';
+import type { HeldBytes } from '../held-bytes.js';
 import type { SocketReader } from './socket-reader.js';
 
 export class MessageBody {

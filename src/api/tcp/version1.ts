@@ -7,9 +7,9 @@ import { Value } from '@sinclair/typebox/value';
 import { concatBytes } from '../../base/bytes.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import type { HeldBytes } from '../held-bytes.js';
 import type { Codec } from './codec.js';
 import { encodeHeader } from './header.js';
-import type { HeldBytes } from './held-bytes.js';
 import type { AnyRequest, DownloadAnswer } from './lmof-messages.js';
 import { type Action, messageTypes, responseName } from './message-types.js';
 

@@ -20,7 +20,7 @@ function heldClock() {
 
 describe('RequestBody', () => {
   it('counts what it hands out', async () => {
-    const body = new RequestBody(http1, sequence(pieces));
+    const body = new RequestBody({ request: http1, source: sequence(pieces) });
     expect(await collect(body)).toEqual(pieces);
     expect(body.bytes).toBe(7);
   });
@@ -29,7 +29,7 @@ describe('RequestBody', () => {
     { name: 'with a code', stream: { rstCode: 8, aborted: false } },
     { name: 'without one', stream: { rstCode: 0, aborted: true } },
   ])('fails when the request was reset $name, though it seems complete', async ({ stream }) => {
-    const body = new RequestBody({ stream } as unknown as NodeRequest, sequence(pieces));
+    const body = new RequestBody({ request: { stream } as unknown as NodeRequest, source: sequence(pieces) });
     await expect(collect(body)).rejects.toMatchObject({ code: Code.Canceled });
   });
 
@@ -38,7 +38,9 @@ describe('RequestBody', () => {
       yield pieces[0]!;
       throw new Error('ECONNRESET');
     })();
-    await expect(collect(new RequestBody(http1, broken))).rejects.toMatchObject({ code: Code.Canceled });
+    await expect(collect(new RequestBody({ request: http1, source: broken }))).rejects.toMatchObject({
+      code: Code.Canceled,
+    });
   });
 
   it('leaves the rest alone when a reader ends early, and drains it later', async () => {
@@ -50,7 +52,7 @@ describe('RequestBody', () => {
         ended = true;
       }
     })();
-    const body = new RequestBody(http1, source);
+    const body = new RequestBody({ request: http1, source });
     for await (const _ of body) break;
     expect([ended, body.bytes]).toEqual([false, 3]);
     const { held, clock } = heldClock();
@@ -67,7 +69,7 @@ describe('RequestBody', () => {
         yield pieces[0]!;
       }
     })();
-    const body = new RequestBody(http1, endless);
+    const body = new RequestBody({ request: http1, source: endless });
     for await (const _ of body) break;
     const { held, clock } = heldClock();
     let gaveUpCount = 0;

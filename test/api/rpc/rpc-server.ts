@@ -58,6 +58,7 @@ export function testParts(given: Partial<RpcParts> = {}): {
     negotiateConcurrency: 2,
     lookups: new TurnBudget(limits.lookupSliceCountMax),
     budget,
+    messageBudget: new ByteBudget(limits.messageBudgetBytes),
     windows: new StreamWindows(budget),
     nextCallId: () => String(++callId),
     onCall: (call) => void calls.push(call),

@@ -46,6 +46,11 @@ export class DigestList implements AskedDigests {
     return new DigestList(bytes, starts, sizes);
   }
 
+  /** Of the message. */
+  get byteLength(): number {
+    return this.#bytes.length;
+  }
+
   get count(): number {
     return this.#sizes.length;
   }

@@ -29,8 +29,7 @@ export async function laneBatchWrite(
   const request = await messages.only('unary', read, () => call.noteProgress());
   try {
     if (Array.isArray(request)) return [await writeBlobs(store, request, call)];
-    const { signal, errors } = call;
-    return [encodeAnswer(await batchWrite(store, request, { signal, errors, json: false }))];
+    return [encodeAnswer(await batchWrite(store, request, call.batch))];
   } finally {
     messages.release();
   }

@@ -6,6 +6,8 @@ import { CairnError } from '../../../base/errors.js';
 import type { SpareBuffers } from '../../../base/spare-buffers.js';
 import type { Principal } from '../../auth/principal.js';
 import type { ErrorContext } from '../../error-map.js';
+import { HeldBytes } from '../../held-bytes.js';
+import type { BatchCall } from '../batch-call.js';
 import { type CallSignal, refusalOf } from '../call-ending.js';
 import { callRecorder } from '../call-recorder.js';
 import type { CallState } from '../call-state.js';
@@ -24,6 +26,8 @@ export class LaneCall implements CallSignal {
   readonly #exchange: Exchange;
   readonly #protocol: LaneProtocol;
   readonly #state: CallState;
+  /** Messages, and answers put together from blobs. */
+  readonly held: HeldBytes;
   #controller: AbortController | undefined;
   #wake: (() => void) | undefined;
   #hasBegun = false;
@@ -46,9 +50,11 @@ export class LaneCall implements CallSignal {
     this.#protocol = protocol;
     this.#state = { id: parts.nextCallId(), method, account: '', code: undefined };
     this.envelopes = new RequestEnvelopes(exchange);
+    this.held = new HeldBytes(parts.messageBudget);
     const record = callRecorder(parts, this.#state, { peer: exchange.connection.peer, protocol: protocol.name });
     exchange.onClose(() => {
       closed();
+      this.held.release();
       this.envelopes.close();
       if (!this.#hasEnded) this.abort(undefined);
       record(this.#hasEnded, this.envelopes.receivedBytes, this.#sentBytes);
@@ -75,6 +81,11 @@ export class LaneCall implements CallSignal {
   get errors(): ErrorContext {
     const { id: callId, method } = this.#state;
     return { logger: this.#parts.logger, method, callId, outOfRange: Code.OutOfRange };
+  }
+
+  /** What a batch needs to know of it. */
+  get batch(): BatchCall {
+    return { signal: this.signal, errors: this.errors, json: false, held: this.held };
   }
 
   /** For those who must be told; made when first asked for. */

@@ -6,6 +6,7 @@ import type { BlobHandle } from '../../../base/blob-store.js';
 import type { Digest } from '../../../base/digest.js';
 import { limits } from '../../../base/limits.js';
 import type { ByteRange } from '../../../base/range.js';
+import { readInto } from '../../../base/read-into.js';
 import { DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { ReadAhead } from '../../read-ahead.js';
 import { type BlobPart, openPart, partOf } from '../download.js';
@@ -49,9 +50,7 @@ async function oneFrame(call: LaneCall, handle: BlobHandle, range: ByteRange): P
   const frame = call.lendFrame();
   const bytes = range.end - range.start;
   const start = writeHead(frame, bytes);
-  const room = frame.subarray(start, start + bytes);
-  const read = await handle.read(range, room);
-  if (read.buffer !== frame.buffer) room.set(read);
+  await readInto(frame.subarray(start, start + bytes), handle, range);
   return [frame.subarray(0, start + bytes)];
 }
 

@@ -1,7 +1,7 @@
-// The lane: Transport.Download and Upload and BlobService.BatchWrite, framed by hand around the bytes of the store,
-// NegotiateBlobs, answered from the bytes of its questions, and reads and writes of the metadata, since the general handler
-// costs more than the bytes and the look-ups do. It takes a request only when it knows every part of it; whatever it does not take is served by the stock
-// handler, and a caller cannot tell which of the two answered.
+// The lane: Transport.Download and Upload and BlobService's BatchRead and BatchWrite, framed by hand around the bytes of the
+// store, NegotiateBlobs and FindMissing, answered from the bytes of their questions, and reads and writes of the metadata,
+// since the general handler costs more than the bytes and the look-ups do. It takes a request only when it knows every part
+// of it; whatever it does not take is served by the stock handler, and a caller cannot tell which of the two answered.
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -22,10 +22,11 @@ import { admitCall } from '../token-admission.js';
 import type { Exchange } from './exchange.js';
 import { Http1Exchange } from './http1-exchange.js';
 import { Http2Exchange } from './http2-exchange.js';
+import { laneBatchRead } from './lane-batch-read.js';
 import { laneBatchWrite } from './lane-batch-write.js';
 import { LaneCall } from './lane-call.js';
 import { laneDownload, messageHeadBytesMax } from './lane-download.js';
-import { laneNegotiate } from './lane-negotiate.js';
+import { laneFindMissing, laneNegotiate } from './lane-negotiate.js';
 import { laneUnary } from './lane-unary.js';
 import { laneUpload } from './lane-upload.js';
 import { MessageMemory } from './message-memory.js';
@@ -53,6 +54,8 @@ const blobMethods: readonly LaneMethod[] = [
     needsHttp2: true,
     isUnary: false,
   },
+  { name: `${BlobService.typeName}/FindMissing`, serve: laneFindMissing, needsHttp2: false, isUnary: true },
+  { name: `${BlobService.typeName}/BatchRead`, serve: laneBatchRead, needsHttp2: false, isUnary: true },
   { name: `${BlobService.typeName}/BatchWrite`, serve: laneBatchWrite, needsHttp2: false, isUnary: true },
 ];
 
@@ -179,7 +182,11 @@ export class Lane {
       const compression = requestCompression(exchange, protocol);
       if (timeoutError !== undefined) throw timeoutError;
       call.succeed(
-        await serve(this.#parts, call, new RequestMessages(call.envelopes, protocol, compression, this.#memory)),
+        await serve(
+          this.#parts,
+          call,
+          new RequestMessages(call.envelopes, protocol, compression, { memory: this.#memory, held: call.held }),
+        ),
       );
     } catch (error) {
       call.fail(error);

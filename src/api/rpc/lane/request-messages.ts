@@ -4,6 +4,7 @@ import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/proto
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressedFlag } from '@connectrpc/connect/protocol';
 import { limits } from '../../../base/limits.js';
+import type { HeldBytes } from '../../held-bytes.js';
 import { tooLarge } from './envelope.js';
 import type { MessageMemory } from './message-memory.js';
 import type { LaneProtocol } from './protocols.js';
@@ -21,6 +22,9 @@ export class RequestMessages {
   readonly #protocol: LaneProtocol;
   readonly #compression: Compression | null;
   readonly #memory: MessageMemory;
+  /** Longer messages are counted there, until they are released. */
+  readonly #held: HeldBytes;
+  #heldBytes = 0;
   /** Behind the head of a message, and not at its end. */
   #isInside = false;
   /** The runs of the message under way. */
@@ -32,8 +36,9 @@ export class RequestMessages {
     envelopes: RequestEnvelopes,
     protocol: LaneProtocol,
     compression: Compression | null,
-    memory: MessageMemory,
+    { memory, held }: { readonly memory: MessageMemory; readonly held: HeldBytes },
   ) {
+    this.#held = held;
     this.envelopes = envelopes;
     this.#protocol = protocol;
     this.#compression = compression;
@@ -69,6 +74,7 @@ export class RequestMessages {
       const head = this.envelopes.nextHead();
       if (head === undefined) return waits;
       if (!head) return undefined;
+      this.#giveBack();
       this.#isInside = true;
     }
     if (!this.gather()) return waits;
@@ -104,12 +110,24 @@ export class RequestMessages {
 
   /** Nobody needs the bytes of the last message any more, nor anything that was read out of them. */
   release(): void {
+    this.#giveBack();
     if (this.#joined !== undefined) this.#memory.release(this.#joined);
     this.#joined = undefined;
   }
 
+  #hold(bytes: number): void {
+    this.#held.take(bytes);
+    this.#heldBytes += bytes;
+  }
+
+  #giveBack(): void {
+    this.#held.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
   /** Begins the gathering of a message whose first bytes were taken already. */
   begin(taken: Uint8Array): void {
+    this.#giveBack();
     this.#runs = taken.length > 0 ? [taken] : [];
   }
 
@@ -119,6 +137,8 @@ export class RequestMessages {
     while (envelopes.reader.remaining > 0) {
       const run = envelopes.nextRun(envelopes.reader.remaining);
       if (run === undefined) return false;
+      // What is shorter is held without being asked for, as every stream may.
+      if (envelopes.reader.length > limits.laneHeldBytesMax) this.#hold(run.length);
       this.#runs.push(run);
     }
     return true;
@@ -132,7 +152,10 @@ export class RequestMessages {
     this.#runs = [];
     const isEnd = this.#protocol.endFlag !== 0 && (flags & this.#protocol.endFlag) === this.#protocol.endFlag;
     if ((flags & compressedFlag) === 0) return isEnd ? undefined : read(bounded(bytes));
-    return this.#decompress(bytes).then((plain) => (isEnd ? undefined : read(bounded(plain))));
+    return this.#decompress(bytes).then((plain) => {
+      this.#hold(plain.length);
+      return isEnd ? undefined : read(bounded(plain));
+    });
   }
 
   async #decompress(bytes: Uint8Array): Promise<Uint8Array> {

@@ -151,7 +151,7 @@ function hash(bytes: Buffer): number {
   return state;
 }
 
-const unary = /\/(BatchWrite|GetKey|RangeKeys|CommitTxn)$/;
+const unary = /\/(FindMissing|BatchRead|BatchWrite|GetKey|RangeKeys|CommitTxn)$/;
 
 /** Faults in a unary call's headers, which the stock handler tells before it asks who calls, and the lane after that. */
 function isRefusedInTwoOrders({ path, story }: RandomCall): boolean {

@@ -1,14 +1,16 @@
 // What the lane does that the stock handler does not, or does later; everything else is in the differential test.
 
 import { type ClientHttp2Stream, connect } from 'node:http2';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeEnvelope } from '../../../../src/api/rpc/lane/envelope.js';
 import { messageHead } from '../../../../src/api/rpc/lane/lane-download.js';
+import { ByteBudget } from '../../../../src/base/byte-budget.js';
 import { systemClock } from '../../../../src/base/clock.js';
 import { limits } from '../../../../src/base/limits.js';
 import { MemoryStore } from '../../../../src/cas/memory-store.js';
+import { BatchReadRequestSchema, BatchWriteRequestSchema } from '../../../../src/gen/cairn/v1/blob_service_pb.js';
 import {
   DownloadRequestSchema,
   DownloadResponseSchema,
@@ -140,4 +142,58 @@ describe('the lane', () => {
       expect(Buffer.from(messageHead(bytes))).toEqual(encodeEnvelope(0, message).subarray(0, -bytes));
     },
   );
+});
+
+describe.each([
+  { name: 'the lane', withLane: true },
+  { name: 'the stock handler', withLane: false },
+])('messages of $name', ({ withLane }) => {
+  const budgetBytes = 200_000;
+
+  async function start() {
+    const store = new MemoryStore();
+    const messageBudget = new ByteBudget(budgetBytes);
+    const server = await startRpcServer({ store, messageBudget, withLane });
+    const session = connect(server.baseUrl);
+    cleanUps.push(() => server.stop());
+    cleanUps.push(() => session.destroy());
+    const call = (method: string, message: Uint8Array) => {
+      const path = `/cairn.v1.BlobService/${method}`;
+      const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+      stream.on('error', () => {});
+      stream.end(encodeEnvelope(0, message));
+      return status(stream);
+    };
+    const write = (bytes: number) => {
+      const { message, bytes: data } = freshBlob(bytes);
+      return call('BatchWrite', encodeWrite({ items: [{ digest: message, data }] }));
+    };
+    return { store, messageBudget, call, write };
+  }
+
+  const encodeWrite = (items: MessageInitShape<typeof BatchWriteRequestSchema>) =>
+    toBinary(BatchWriteRequestSchema, create(BatchWriteRequestSchema, items));
+
+  it('are refused when all together hold too much, and counted no longer than they live', async () => {
+    const { messageBudget, write } = await start();
+    expect(await write(budgetBytes / 2)).toBe(0);
+    await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(0));
+    messageBudget.take(budgetBytes - 1);
+    expect(await write(budgetBytes / 2)).toBe(Code.ResourceExhausted);
+    // Small ones need no grant.
+    expect(await write(1000)).toBe(0);
+    await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(budgetBytes - 1));
+  });
+
+  it('are counted as answers, too', async () => {
+    const { store, messageBudget, call } = await start();
+    const blob = freshBlob(1000);
+    await store.write(blob.bytes);
+    const question = toBinary(BatchReadRequestSchema, create(BatchReadRequestSchema, { digests: [blob.message] }));
+    messageBudget.take(budgetBytes - 999);
+    expect(await call('BatchRead', question)).toBe(Code.ResourceExhausted);
+    messageBudget.give(1);
+    expect(await call('BatchRead', question)).toBe(0);
+    await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(budgetBytes - 1000));
+  });
 });

@@ -50,6 +50,8 @@ const methods = [
   { service: 'zako.v1.transport.Transport', name: 'Download', messages: downloadMessages },
   { service: 'zako.v1.transport.Transport', name: 'Upload', messages: uploadMessages },
   { service: 'zako.v1.cas.ContentAddressableStorage', name: 'NegotiateBlobs', messages: negotiateMessages },
+  { service: 'cairn.v1.BlobService', name: 'FindMissing', messages: findMissingMessages },
+  { service: 'cairn.v1.BlobService', name: 'BatchRead', messages: batchReadMessages },
   { service: 'cairn.v1.BlobService', name: 'BatchWrite', messages: batchMessages },
   { service: 'cairn.v1.MetaService', name: 'GetKey', messages: getMessages },
   { service: 'cairn.v1.MetaService', name: 'RangeKeys', messages: rangeMessages },
@@ -259,6 +261,27 @@ function negotiateMessages(random: SeededRandom, known: KnownBlobs, isValid: boo
     random.pick(messages).splice(random.below(first.length + 1), 0, odd[mistake]!());
   }
   return messages.map((digests) => Buffer.concat(digests));
+}
+
+/** A list of digests, as in a negotiation; once in a while not one message. */
+function findMissingMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  const lists = negotiateMessages(random, known, isValid, story);
+  return isValid || random.chance(0.8) ? [lists[0] ?? new Uint8Array(0)] : lists;
+}
+
+/** The same, mostly of blobs that are there. */
+function batchReadMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
+  const lists = findMissingMessages(random, known, isValid, story);
+  if (lists.length !== 1 || (!isValid && random.chance(0.5))) return lists;
+  const isWhole = random.chance(0.6);
+  const count = random.between(0, 6);
+  const asked = Array.from({ length: count }, () => {
+    const { message } = random.pick(random.chance(0.9) ? known.stored : [known.damaged, known.refused]);
+    const digest = isWhole || random.chance(0.8) ? message : { ...message, sizeBytes: message.sizeBytes + 1n };
+    return toBinary(NegotiateBlobsRequestSchema, create(NegotiateBlobsRequestSchema, { blobDigests: [digest] }));
+  });
+  story.push(`and ${count} known ones`);
+  return [Buffer.concat(isWhole ? asked : [...asked, ...lists])];
 }
 
 function batchMessages(random: SeededRandom, known: KnownBlobs, isValid: boolean, story: string[]): Uint8Array[] {
