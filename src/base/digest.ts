@@ -44,10 +44,14 @@ export function parseHash(text: string): BlobHash {
     throw new CairnError('invalid_argument', `${JSON.stringify(text)} is no digest: expected blake3:<64 hex digits>`);
   }
   const hash = new Uint8Array(hashLength);
-  for (let i = 0; i < hashLength; i++) hash[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < hashLength; i++) {
+    hash[i] = 16 * valueOfDigit[hex.charCodeAt(2 * i)]! + valueOfDigit[hex.charCodeAt(2 * i + 1)]!;
+  }
   return hash as BlobHash;
 }
 
+/** By character code, of the hexadecimal digits in either case. */
+const valueOfDigit = Array.from({ length: 128 }, (_, code) => Number.parseInt(String.fromCharCode(code), 16));
 const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** 64 hex digits. */

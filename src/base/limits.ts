@@ -21,7 +21,7 @@ export const limits = {
   /** Such pages of one blob that are kept while it is open; a table of no more is fetched as a whole. */
   checksumPagesCountMax: 8,
   /** Pieces of a block whose checksums are remembered, so that a range need not read and check the whole of its outer blocks. */
-  blockPieceBytes: 16 * kib,
+  blockPieceBytes: 4 * kib,
   /** Files of large blobs that a thread keeps open for the next reader, and memory for their checksums. */
   openLargeFilesCountMax: 256,
   openLargeFilesBytesMax: 64 * mib,

@@ -35,6 +35,11 @@ export class ChecksumPage {
     return firstBlock >= this.firstBlock && blockEnd <= this.firstBlock + this.#blocks;
   }
 
+  /** Whether the pieces at both ends of a range are known: it has been read, or what lies around it. */
+  isFamiliar({ start, end }: ByteRange): boolean {
+    return this.#knows(Math.floor(start / blockBytes)) && this.#knows(Math.floor((end - 1) / blockBytes));
+  }
+
   /** What has to be read of a blob of `size` bytes to check a range of it: whole blocks, or known pieces at its ends. */
   extent({ start, end }: ByteRange, size: number): ByteRange {
     const startUnit = this.#unit(Math.floor(start / blockBytes));
@@ -90,11 +95,11 @@ export class ChecksumPage {
   }
 
   #piecesMatch(block: number, offset: number, bytes: Uint8Array): boolean {
-    let at = piecesInBlock * (block - this.firstBlock) + offset / blockPieceBytes;
-    for (let from = 0; from < bytes.length; from += blockPieceBytes) {
-      if (crc32(bytes.subarray(from, from + blockPieceBytes)) !== this.#pieces![at++]) return false;
-    }
-    return true;
+    const first = piecesInBlock * (block - this.firstBlock) + offset / blockPieceBytes;
+    const end = first + bytes.length / blockPieceBytes;
+    let expected = 0;
+    for (let piece = first; piece < end; piece++) expected = passPiece(expected) ^ this.#pieces![piece]!;
+    return crc32(bytes) === expected >>> 0;
   }
 }
 

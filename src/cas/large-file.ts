@@ -67,11 +67,12 @@ export class LargeFile {
       scratch !== undefined && scratch.length >= length
         ? scratch.subarray(0, length)
         : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-    const reading = this.#file.read(bytes, extent.start);
     let page = known;
-    let got: number;
-    if (page === undefined) [got, page] = await Promise.all([reading, this.#load(firstBlock, blockEnd)]);
-    else got = await reading;
+    let got = known?.isFamiliar(range) ? this.#file.readNow?.(bytes, extent.start) : undefined;
+    if (page === undefined) {
+      [got, page] = await Promise.all([this.#file.read(bytes, extent.start), this.#load(firstBlock, blockEnd)]);
+    }
+    got ??= await this.#file.read(bytes, extent.start);
     if (got < length) throw new CairnError('corrupt', `${this.path} ends ${length - got} bytes too early`);
     page.verify(bytes, extent, range, this.path);
     return bytes.subarray(range.start - extent.start, range.end - extent.start);

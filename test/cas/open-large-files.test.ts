@@ -47,6 +47,7 @@ class WatchedFiles {
       fd: file.fd,
       size: () => file.size(),
       read: (target, position) => file.read(target, position),
+      readNow: (target, position) => file.readNow?.(target, position),
       write: (pieces, position) => file.write(pieces, position),
       truncate: (length) => file.truncate(length),
       sync: () => file.sync(),

@@ -12,6 +12,10 @@ import type { ByteRange } from '../../base/range.js';
  */
 export function parseByteRanges(header: string, size: number): ByteRange[] | undefined {
   if (size === 0) return undefined;
+  // Most ask for one range that lies inside, and need no parser.
+  const [, first, last] = plainRange.exec(header) ?? [];
+  const [start, end] = [Number(first), Number(last) + 1];
+  if (start < end && end <= size) return [{ start, end }];
   // The parser takes a suffix longer than the blob for unsatisfiable; the standard means all of it.
   const clamped = header.replace(/(?<==|,)\s*-\s*(\d+)/g, (_, bytes: string) => `-${Math.min(Number(bytes), size)}`);
   const ranges = parseRange(size, clamped, { combine: true });
@@ -26,6 +30,9 @@ export function parseByteRanges(header: string, size: number): ByteRange[] | und
   }
   return ranges.map(({ start, end }) => ({ start, end: end + 1 }));
 }
+
+/** Up to what a number holds exactly. */
+const plainRange = /^bytes=(\d{1,15})-(\d{1,15})$/;
 
 function isBytes(unit: string): boolean {
   return /^\s*bytes\s*(=|$)/i.test(unit);

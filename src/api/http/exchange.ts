@@ -27,7 +27,6 @@ export class Exchange {
   readonly method: string;
   /** The path as it was sent, without the query. */
   readonly path: string;
-  readonly query: URLSearchParams;
   /** Bytes of the request's and the answer's body so far. */
   bytesIn = 0;
   bytesOut = 0;
@@ -37,8 +36,12 @@ export class Exchange {
   code: ErrorCode | 'ok' = 'ok';
   /** The cause, when it was this server's fault. */
   fault: unknown;
+  readonly #search: string;
+  #query: URLSearchParams | undefined;
+  #cancelTimeout: (() => void) | undefined;
   readonly #writer: Writable;
-  readonly #abort = new AbortController();
+  #abort: AbortController | undefined;
+  #clientLeft = false;
   readonly #whenClosed: Promise<void>;
 
   constructor(
@@ -49,15 +52,18 @@ export class Exchange {
     // The response of HTTP/2 says it has finished only when its whole stream has closed.
     this.#writer = 'stream' in response ? (response as Http2ServerResponse).stream : (response as ServerResponse);
     this.method = request.method ?? '';
-    const [path, query] = (request.url ?? '').split(/\?(.*)/s, 2);
-    this.path = path!;
-    this.query = new URLSearchParams(query);
+    const url = request.url ?? '';
+    const pathEnd = url.indexOf('?');
+    this.path = pathEnd < 0 ? url : url.slice(0, pathEnd);
+    this.#search = pathEnd < 0 ? '' : url.slice(pathEnd + 1);
     this.#whenClosed = new Promise((resolve) => {
       response.once('close', () => {
+        this.#cancelTimeout?.();
         // A stream of HTTP/2 that its client closes in between two writes counts as finished, too: it is when we ended it.
         if (!response.writableEnded || !this.#writer.writableFinished) {
           this.#fail('canceled');
-          this.#abort.abort(new CairnError('canceled', 'the client went away'));
+          this.#clientLeft = true;
+          this.#abort?.abort(clientLeft());
         }
         resolve();
       });
@@ -67,9 +73,23 @@ export class Exchange {
     this.#writer.once('finish', () => this.#leaveUnreadBody());
   }
 
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#search);
+    return this.#query;
+  }
+
   /** Aborts when the client is gone before it had its whole answer. */
   get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#clientLeft) this.#abort.abort(clientLeft());
+    }
     return this.#abort.signal;
+  }
+
+  /** Whether the signal has aborted; who only looks spares making one. */
+  get aborted(): boolean {
+    return this.#clientLeft;
   }
 
   /** Resolves when nothing more can be sent, for better or worse. */
@@ -93,7 +113,7 @@ export class Exchange {
 
   /** The whole answer at once. A HEAD request gets its headers. */
   answer(status: number, headers: AnswerHeaders, body: Uint8Array = new Uint8Array(0)): void {
-    if (this.signal.aborted) return;
+    if (this.aborted) return;
     const withLength = status === 204 || status === 304 ? headers : { 'content-length': body.length, ...headers };
     this.response.writeHead(status, withLength);
     if (this.method === 'HEAD' || body.length === 0) {
@@ -102,6 +122,15 @@ export class Exchange {
       this.bytesOut += body.length;
       this.response.end(Buffer.from(body.buffer, body.byteOffset, body.length));
     }
+  }
+
+  /** Sends the head and a body that is at hand, and gives it up when the client takes nothing for too long. */
+  finishWith(status: number, headers: AnswerHeaders, body: Uint8Array): void {
+    this.response.writeHead(status, headers);
+    this.bytesOut += body.length;
+    this.response.end(body);
+    const giveUp = () => this.answerError(new CairnError('timeout', 'the download stalled'));
+    this.#cancelTimeout = this.clock.after(limits.stalledBodyMillisecondsMax, giveUp);
   }
 
   answerJson(status: number, value: unknown, headers: AnswerHeaders = {}): void {
@@ -163,6 +192,10 @@ export class Exchange {
       if (!request.complete) request.socket.destroy();
     });
   }
+}
+
+function clientLeft(): CairnError {
+  return new CairnError('canceled', 'the client went away');
 }
 
 /** Below it errors have the form of the LumeoFS API, whoever refuses. */

@@ -44,12 +44,10 @@ export function httpFace(parts: HttpParts): HttpFace {
   const router = new Router([...routes(parts), ...(parts.apiRoutes ?? [])]);
   const underWay = new Set<Promise<void>>();
 
-  function run(exchange: Exchange, { name, handle }: Pick<Found, 'name' | 'handle'>): void {
+  function run(exchange: Exchange, peer: string, { name, handle }: Pick<Found, 'name' | 'handle'>): void {
     const started = parts.clock.monotonic();
     const id = parts.nextCallId();
-    const { peer } = connectionOfRequest(exchange.request);
-    const handled = (async () => handle(exchange))().catch((error: unknown) => exchange.answerError(error));
-    const call = Promise.all([handled, exchange.whenClosed]).then(() => {
+    const call = ended(exchange, handle).then(() => {
       underWay.delete(call);
       const { account, code, bytesIn, bytesOut, fault } = exchange;
       if (fault !== undefined) parts.logger.error({ err: fault, code, method: name, call: id }, 'call failed');
@@ -63,11 +61,11 @@ export function httpFace(parts: HttpParts): HttpFace {
     handler(request, response) {
       const exchange = new Exchange(request, response, parts);
       const { name, need, handle } = router.find(exchange.method, exchange.path);
-      run(exchange, {
+      const connection = connectionOfRequest(request);
+      run(exchange, connection.peer, {
         name,
         async handle() {
-          const caller = { ...connectionOfRequest(request), authorization: exchange.header('authorization') };
-          const admitted = parts.gate.admit(caller, need);
+          const admitted = parts.gate.admit({ ...connection, authorization: exchange.header('authorization') }, need);
           exchange.account = (admitted instanceof Promise ? await admitted : admitted).name;
           await handle(exchange);
         },
@@ -75,12 +73,22 @@ export function httpFace(parts: HttpParts): HttpFace {
     },
     refuse(request, response, error) {
       const exchange = new Exchange(request, response, parts);
-      run(exchange, { name: 'refused', handle: () => exchange.answerError(error) });
+      run(exchange, connectionOfRequest(request).peer, { name: 'refused', handle: () => exchange.answerError(error) });
     },
     async settled() {
       await Promise.all(underWay);
     },
   };
+}
+
+/** Resolves when the call was handled, or failed, and nothing more can be sent. */
+async function ended(exchange: Exchange, handle: Found['handle']): Promise<void> {
+  try {
+    await handle(exchange);
+  } catch (error) {
+    exchange.answerError(error);
+  }
+  await exchange.whenClosed;
 }
 
 function routes(parts: HttpParts): Route[] {

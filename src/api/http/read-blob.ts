@@ -24,6 +24,8 @@ export interface BlobView {
   readonly size: number | undefined;
 }
 
+const acceptsRanges = { 'accept-ranges': 'bytes' };
+
 const plainView: BlobView = { contentType: 'application/octet-stream', headers: {}, size: undefined };
 
 export async function readBlob(parts: ReadBlobParts, exchange: Exchange, name: string): Promise<void> {
@@ -38,7 +40,7 @@ export async function serveBlob(
   view: BlobView,
 ): Promise<void> {
   const tag = blobTag(hash);
-  const common = { ...immutableHeaders(tag), 'accept-ranges': 'bytes', ...view.headers };
+  const common = Object.assign(immutableHeaders(tag), acceptsRanges, view.headers);
   if (exchange.method === 'HEAD') {
     const [stat] = await store.stat([hash]);
     if (stat === undefined || !isSize(view, stat.size)) throw noSuchBlob(hash);

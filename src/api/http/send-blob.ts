@@ -12,7 +12,10 @@ export function partBytes(part: Part): number {
   return part instanceof Uint8Array ? part.length : part.end - part.start;
 }
 
-/** Sends the head and all parts. Returns early when the client goes away; the handle stays the caller's. */
+/**
+ * Sends the head and all parts; what is no more than a piece, with one read and one write. Returns early when the client goes
+ * away; the handle stays the caller's.
+ */
 export async function sendBlob(
   exchange: Exchange,
   status: number,
@@ -20,7 +23,13 @@ export async function sendBlob(
   handle: BlobHandle,
   parts: readonly Part[],
 ): Promise<void> {
-  const pieces = new ReadAhead(handle, parts, exchange.signal, { ...exchange.memory, recycles: true });
+  const [range] = parts;
+  if (parts.length === 1 && !(range instanceof Uint8Array) && partBytes(range!) <= limits.firstReadBytes) {
+    const bytes = await handle.read(range!);
+    if (!exchange.aborted) exchange.finishWith(status, headers, bytes);
+    return;
+  }
+  const pieces = new ReadAhead(handle, parts, exchange, { ...exchange.memory, recycles: true });
   try {
     await sendPieces(exchange, status, headers, () => pieces.next());
   } finally {
@@ -37,14 +46,14 @@ export async function sendPieces(
 ): Promise<void> {
   const { response } = exchange;
   let piece = await next();
-  if (exchange.signal.aborted) return;
+  if (exchange.aborted) return;
   response.writeHead(status, headers);
   while (piece !== undefined) {
     exchange.bytesOut += piece.length;
     if (!response.write(piece)) await drained(exchange);
-    if (exchange.signal.aborted) return;
+    if (exchange.aborted) return;
     piece = await next();
-    if (exchange.signal.aborted) return;
+    if (exchange.aborted) return;
   }
   response.end();
 }

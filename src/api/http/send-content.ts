@@ -38,12 +38,12 @@ export async function sendContent(exchange: Exchange, random: Random, content: C
     await send(200, { ...headers, 'content-type': contentType, 'content-length': size }, [whole]);
   } else if (ranges.length === 1) {
     const [range] = ranges as [ByteRange];
-    const ofRange = {
-      'content-type': contentType,
-      'content-length': partBytes(range),
-      'content-range': contentRange(range, size),
-    };
-    await send(206, { ...headers, ...ofRange }, [range]);
+    // Assigned one by one: a literal behind a spread takes V8 several times as long.
+    const ofRange: Record<string, string | number> = { ...headers };
+    ofRange['content-type'] = contentType;
+    ofRange['content-length'] = partBytes(range);
+    ofRange['content-range'] = contentRange(range, size);
+    await send(206, ofRange, [range]);
   } else {
     const boundary = uniqueName(random);
     const parts = multipart(ranges, size, contentType, boundary);

@@ -127,3 +127,14 @@ describe.each(['h1', 'h2'] as const)('over %s', (version) => {
     await expect.poll(() => calls).toMatchObject([{ code: 'ok' }, { code: 'canceled' }]);
   });
 });
+
+it('a small download that its client has no window for is given up, too', async () => {
+  const { digest } = await store.write(new Uint8Array(1000));
+  const session = http2Connect(`http://127.0.0.1:${number}`, { settings: { initialWindowSize: 0 } });
+  session.on('error', () => {});
+  const stream = session.request({ ':path': `/blobs/${hashHex(digest.hash)}` });
+  stream.on('error', () => {});
+  await expect.poll(() => calls, { timeout: 5000 }).toMatchObject([{ code: 'timeout' }]);
+  expect(store.openHandles).toBe(0);
+  session.destroy();
+});
