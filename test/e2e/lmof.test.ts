@@ -5,8 +5,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toJson } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DownloadRequestSchema, ListRequestSchema, UploadRequestSchema } from '../../src/gen/cairn/lmof/v2/lmof_pb.js';
+import {
+  DownloadRequestSchema,
+  ListRequestSchema,
+  type ListResponse,
+  ListResponseSchema,
+  UploadRequestSchema,
+} from '../../src/gen/cairn/lmof/v2/lmof_pb.js';
 import { type CairnServerProcess, runCairn, startCairnServer } from '../support/cairn-process.js';
 import { ask } from '../support/http-client.js';
 import { LmofClient } from '../support/lmof-client.js';
@@ -66,6 +73,23 @@ describe('a server', () => {
     const { fileId } = outcome.value;
     const downloaded = await ask('h1', `${server.url}/api/v1/files/${fileId}`);
     expect(downloaded.body.equals(bytes)).toBe(true);
+
+    // What is known of a file is the same, too, in the same words.
+    const overHttp = async (path: string) => JSON.parse(`${(await ask('h1', server.url + path)).body}`).data;
+    const list = await overHttp('/api/v1/files');
+    client.sendJson('LIST', 3n, {});
+    expect((await client.receiveJson()).data).toEqual(list);
+    client.sendMessage('LIST', 4n, ListRequestSchema, {});
+    const { outcome: listed } = (await client.receiveMessage()).response;
+    expect(toJson(ListResponseSchema, listed.value as ListResponse, { useProtoFieldName: true })).toEqual({
+      ...list,
+      total: `${list.total}`,
+      files: [{ ...list.files[0], file_size: '3000000', version: '1' }],
+    });
+    const { chunks } = await overHttp(`/api/v1/files/${fileId}/chunks`);
+    expect(outcome.value.chunks.map(({ chunkId, digest, checksum }) => [chunkId, digest, checksum])).toEqual(
+      chunks.map((chunk: Record<string, string>) => [chunk.chunk_id, chunk.digest, chunk.checksum]),
+    );
 
     client.sendJson('DOWNLOAD', 2n, { file_id: fileId, offset: 2_999_990 });
     const { data } = await client.receiveJson();

@@ -2,6 +2,7 @@
 // turns them into Protocol Buffers, with a file's bytes behind the message instead of in it.
 
 import type { BlobSource } from '../../base/blob-store.js';
+import type { chunkData, listedFileData, pageOf, storedFileData } from '../file-shapes.js';
 import type { Action } from './message-types.js';
 
 export interface UploadRequest {
@@ -56,19 +57,10 @@ export interface Replica {
   readonly role: string;
 }
 
-export interface UploadAnswer {
-  readonly file_id: string;
-  readonly file_name: string;
-  readonly file_size: number;
+/** As over HTTP, with the places of the chunks. */
+export interface UploadAnswer extends ReturnType<typeof storedFileData> {
   /** The first thousand of them. */
-  readonly chunks: readonly {
-    readonly chunk_id: string;
-    readonly size: number;
-    readonly checksum: string;
-    readonly replicas: readonly Replica[];
-  }[];
-  readonly chunk_count: number;
-  readonly created_at: string;
+  readonly chunks: (ReturnType<typeof chunkData> & { readonly replicas: readonly Replica[] })[];
 }
 
 export interface DownloadAnswer {
@@ -83,16 +75,9 @@ export interface DownloadAnswer {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-export interface ListAnswer {
-  readonly total: number;
-  readonly page: number;
-  readonly page_size: number;
-  readonly files: readonly {
-    readonly file_id: string;
-    readonly file_name: string;
-    readonly file_size: number;
-    readonly created_at: string;
-  }[];
+/** As over HTTP. */
+export interface ListAnswer extends ReturnType<typeof pageOf> {
+  readonly files: readonly ReturnType<typeof listedFileData>[];
 }
 
 export interface Answers {

@@ -5,13 +5,12 @@ import type { Clock } from '../../base/clock.js';
 import { formatTime } from '../../base/clock.js';
 import { CairnError } from '../../base/errors.js';
 import { resolveRange } from '../../base/range.js';
-import { formatChecksum, formatChunkId } from '../../chunk/chunk.js';
 import type { Cluster } from '../../cluster/cluster.js';
-import type { FileInfo } from '../../file/file-info.js';
 import type { FileService } from '../../file/file-service.js';
 import type { Connection } from '../auth/connection.js';
 import type { Gate } from '../auth/gate.js';
 import type { Need } from '../auth/principal.js';
+import { listedFileData, pageOf, storedFileData } from '../file-shapes.js';
 import type { LmofSession } from './lmof-connection.js';
 import type { Answers, AnyAnswer, AnyRequest, AuthRequest, Requests } from './lmof-messages.js';
 import type { Action } from './message-types.js';
@@ -52,19 +51,8 @@ export function lmofSession(parts: LmofSessionParts, connection: Connection): Lm
         signal,
       });
       const replicas = await replicasOf(cluster);
-      return {
-        file_id: stored.fileId,
-        file_name: stored.name,
-        file_size: stored.size,
-        chunks: stored.chunks.map((chunk) => ({
-          chunk_id: formatChunkId(chunk.digest),
-          size: chunk.digest.size,
-          checksum: formatChecksum(chunk),
-          replicas,
-        })),
-        chunk_count: stored.chunkCount,
-        created_at: formatTime(stored.createdAt),
-      };
+      const data = storedFileData(stored);
+      return { ...data, chunks: data.chunks.map((chunk) => ({ ...chunk, replicas })) };
     },
     async DOWNLOAD({ file_id, offset = 0, length, version }, signal) {
       const { info, bytes } = await files.open(file_id, { version });
@@ -87,7 +75,7 @@ export function lmofSession(parts: LmofSessionParts, connection: Connection): Lm
     },
     async LIST({ page, page_size: pageSize, prefix }) {
       const found = await files.list({ page, pageSize, prefix });
-      return { total: found.total, page: found.page, page_size: found.pageSize, files: found.items.map(listed) };
+      return { ...pageOf(found), files: found.items.map(listedFileData) };
     },
     async HEARTBEAT({ node_id }) {
       if (node_id !== undefined) {
@@ -127,10 +115,6 @@ function ifExistsOf(text: string | undefined): 'version' | 'fail' {
       subject: { kind: 'parameter', id: 'if_exists' },
     },
   );
-}
-
-function listed({ fileId, name, size, createdAt }: FileInfo): Answers['LIST']['files'][number] {
-  return { file_id: fileId, file_name: name, file_size: size, created_at: formatTime(createdAt) };
 }
 
 /** Alone, this node holds the only copy. */

@@ -6,6 +6,8 @@ import {
   create,
   type DescMessage,
   fromBinary,
+  fromJson,
+  type JsonObject,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -112,47 +114,9 @@ function safeNumber(value: bigint): number {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
 }
 
+/** The messages have the members that answers have, under the same names. */
 function outcomeOf({ action, answer }: Exclude<AnyAnswer, { action: 'DOWNLOAD' }>): Outcome {
-  switch (action) {
-    case 'UPLOAD':
-      return {
-        case: 'upload',
-        value: {
-          fileId: answer.file_id,
-          fileName: answer.file_name,
-          fileSize: BigInt(answer.file_size),
-          chunks: answer.chunks.map(({ chunk_id: chunkId, size, checksum, replicas }) => ({
-            chunkId,
-            size: BigInt(size),
-            checksum,
-            replicas: replicas.map(({ node_id: nodeId, address, role }) => ({ nodeId, address, role })),
-          })),
-          chunkCount: BigInt(answer.chunk_count),
-          createdAt: answer.created_at,
-        },
-      };
-    case 'DELETE':
-      return { case: 'delete', value: {} };
-    case 'LIST':
-      return {
-        case: 'list',
-        value: {
-          total: BigInt(answer.total),
-          page: answer.page,
-          pageSize: answer.page_size,
-          files: answer.files.map((file) => ({
-            fileId: file.file_id,
-            fileName: file.file_name,
-            fileSize: BigInt(file.file_size),
-            createdAt: file.created_at,
-          })),
-        },
-      };
-    case 'HEARTBEAT':
-      return { case: 'heartbeat', value: { timestamp: answer.timestamp } };
-    case 'AUTH':
-      return { case: 'auth', value: { user: answer.user, roles: [...answer.roles] } };
-  }
+  return fromJson(ResponseSchema, { [action.toLowerCase()]: answer } as unknown as JsonObject).outcome as Outcome;
 }
 
 async function* parts(requestId: bigint, { content, ...file }: DownloadAnswer): AsyncGenerator<readonly Uint8Array[]> {

@@ -114,10 +114,10 @@ describe('version 2', () => {
   const upload = async ({ request }: AnyRequest): Promise<AnyAnswer> => {
     let bytes = 0;
     for await (const piece of (request as { content: AsyncIterable<Uint8Array> }).content) bytes += piece.length;
-    return {
-      action: 'UPLOAD',
-      answer: { ...file, file_size: bytes, chunks: [], chunk_count: 0, created_at: '2026-01-05T10:00:00Z' },
-    };
+    const { file_id, file_name } = file;
+    const at = '2026-01-05T10:00:00Z';
+    const rest = { version: 1, created_at: at, modified_at: at, chunks: [], chunk_count: 0 };
+    return { action: 'UPLOAD', answer: { file_id, file_name, file_size: bytes, ...rest } };
   };
 
   it('passes content on as it comes, without holding it', async () => {

@@ -7,11 +7,11 @@ import { limits } from '../../../base/limits.js';
 import { uniqueName } from '../../../base/random.js';
 import type { FileService } from '../../../file/file-service.js';
 import { isServerFault, toLumeoError } from '../../error-map.js';
+import { storedFile, storedFileData } from '../../file-shapes.js';
 import type { Exchange } from '../exchange.js';
 import { type ApiRoute, apiRoute } from './api-route.js';
 import { dispositionOf, sendAll } from './download-file.js';
 import { type FileRoutesParts, ifExistsQuery } from './file-routes.js';
-import { storedFile, storedFileData } from './file-shapes.js';
 import { type FilePart, noSuchPart, readFileParts } from './multipart-body.js';
 import { count, errorBody } from './schemas.js';
 

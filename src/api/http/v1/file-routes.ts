@@ -4,9 +4,6 @@ import { Type } from '@sinclair/typebox';
 import type { Random } from '../../../base/random.js';
 import type { Cluster } from '../../../cluster/cluster.js';
 import type { FileService } from '../../../file/file-service.js';
-import { type ApiRoute, apiRoute } from './api-route.js';
-import { wrongParameter } from './check-shape.js';
-import { downloadFile } from './download-file.js';
 import {
   chunkData,
   fileDetails,
@@ -17,7 +14,10 @@ import {
   pageOf,
   storedFile,
   storedFileData,
-} from './file-shapes.js';
+} from '../../file-shapes.js';
+import { type ApiRoute, apiRoute } from './api-route.js';
+import { wrongParameter } from './check-shape.js';
+import { downloadFile } from './download-file.js';
 import { readOnlyFilePart } from './multipart-body.js';
 import { oneOf, pageData, pageQuery } from './schemas.js';
 

@@ -5,12 +5,12 @@ import { type Static, Type } from '@sinclair/typebox';
 import { formatTime } from '../../../base/clock.js';
 import type { Cluster } from '../../../cluster/cluster.js';
 import type { UploadInfo, UploadSessions } from '../../../file/upload-sessions.js';
+import { pageOf, storedFile, storedFileData } from '../../file-shapes.js';
 import type { Exchange } from '../exchange.js';
 import { declaredBytes } from '../request-body.js';
 import { type ApiRoute, apiRoute } from './api-route.js';
 import { wrongParameter } from './check-shape.js';
 import { decodedBody, isEncoded } from './decoded-body.js';
-import { pageOf, storedFile, storedFileData } from './file-shapes.js';
 import { count, oneOf, pageData, pageQuery, time } from './schemas.js';
 
 export interface UploadRoutesParts {

@@ -1,12 +1,12 @@
-// Files as the API shows them: under the names of the LumeoFS document, with what it does not know beside them.
+// Files as HTTP and LMOF show them: under the names of the LumeoFS document, with what it does not know beside them.
 
 import { type Static, Type } from '@sinclair/typebox';
-import { formatTime } from '../../../base/clock.js';
-import { formatHash } from '../../../base/digest.js';
-import { formatChecksum, formatChunkId } from '../../../chunk/chunk.js';
-import type { PlacedChunk } from '../../../chunk/manifest-reader.js';
-import type { FileInfo, PageOf, StoredFile } from '../../../file/file-info.js';
-import { count, time } from './schemas.js';
+import { formatTime } from '../base/clock.js';
+import { formatHash } from '../base/digest.js';
+import { formatChecksum, formatChunkId } from '../chunk/chunk.js';
+import type { PlacedChunk } from '../chunk/manifest-reader.js';
+import type { FileInfo, PageOf, StoredFile } from '../file/file-info.js';
+import { count, time } from './http/v1/schemas.js';
 
 const fileId = Type.String({ pattern: '^f_[0-9a-f]{12,}$' });
 
