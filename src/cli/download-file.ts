@@ -21,13 +21,9 @@ export interface FileDownload {
   onBytes(count: number): void;
 }
 
-export async function downloadToFile(download: FileDownload): Promise<void> {
+export function downloadToFile(download: FileDownload): Promise<void> {
   const { digest, range, path, jobs } = download;
-  const temporary = `${path}.${uniqueName(systemRandom)}.part`;
-  const file = await open(temporary, 'wx').catch((error: unknown) => {
-    throw unwritable(path, error);
-  });
-  try {
+  return writeWhole(path, async (file, temporary) => {
     try {
       if (jobs === 1) await fetchPart(download, file, range);
       else await fetchParts(download, file);
@@ -38,6 +34,20 @@ export async function downloadToFile(download: FileDownload): Promise<void> {
     if (whole && jobs > 1 && !hashesEqual((await hashFile(temporary)).hash, digest.hash)) {
       throw new CairnError('corrupt', `the server sent other bytes than ${formatHash(digest.hash)}`);
     }
+  });
+}
+
+/** A file that appears when the work is done, and not at all when it fails. The work closes what it is given. */
+export async function writeWhole(
+  path: string,
+  work: (file: FileHandle, temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${uniqueName(systemRandom)}.part`;
+  const file = await open(temporary, 'wx').catch((error: unknown) => {
+    throw unwritable(path, error);
+  });
+  try {
+    await work(file, temporary);
     await rename(temporary, path).catch((error: unknown) => {
       throw unwritable(path, error);
     });

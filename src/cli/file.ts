@@ -1,6 +1,6 @@
 // cairn file: files by name and version.
 
-import { createReadStream, createWriteStream, type Stats } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -11,6 +11,7 @@ import type { FileClient } from '../client/files/file-client.js';
 import type { FileEntry } from '../client/files/file-shapes.js';
 import { addSharedOptions, type CommandContext, runCommand } from './command-context.js';
 import { type ConnectionFlags, connection } from './connection.js';
+import { writeWhole } from './download-file.js';
 import { parseCount } from './format.js';
 
 interface FileFlags {
@@ -31,16 +32,14 @@ export function addFileCommand(program: Command): void {
     .action((paths: string[], flags: FileFlags, command: Command) =>
       run(command, (client, context) => put(client, context, paths, flags)),
     );
-  add('get', 'write the bytes of a file')
+  add('get', 'write the bytes of a file; a broken connection is taken up again')
     .argument('<file>', 'its id, or its name')
     .option('-o, --output <path>', 'to this file instead of standard output')
     .option('--file-version <number>', 'of this version')
     .action((id: string, { output, fileVersion }: FileFlags, command: Command) =>
       run(command, async (client, context) => {
         const version = fileVersion === undefined ? undefined : parseCount(fileVersion, 'version');
-        const stream = await client.downloadStream(await idOf(client, id), { version, signal: context.signal });
-        if (output !== undefined) await pipeline(stream, createWriteStream(output));
-        else for await (const piece of stream) await context.output.bytes(piece as Uint8Array);
+        await get(client, context, await client.info(await idOf(client, id), { version }), output);
       }),
     );
   add('ls', 'print "id<tab>size<tab>name" for every file, in order')
@@ -106,6 +105,29 @@ function run(command: Command, work: (client: FileClient, context: CommandContex
       client.close();
     }
   });
+}
+
+/** A file appears under its name only when it is complete. */
+async function get(
+  client: FileClient,
+  { output, signal, startProgress }: CommandContext,
+  info: FileEntry,
+  path: string | undefined,
+): Promise<void> {
+  const progress = startProgress(info.file_name);
+  progress.expect(info.file_size);
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    for await (const piece of client.downloadAll(info, { signal })) {
+      yield piece;
+      progress.advance(piece.length);
+    }
+  }
+  try {
+    if (path === undefined) for await (const piece of watched()) await output.bytes(piece);
+    else await writeWhole(path, (file) => pipeline(watched, file.createWriteStream()));
+  } finally {
+    progress.stop();
+  }
 }
 
 async function put(client: FileClient, context: CommandContext, paths: string[], flags: FileFlags): Promise<void> {

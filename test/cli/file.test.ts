@@ -1,11 +1,15 @@
 // cairn file as people run it.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FileClient } from '../../src/client/files/file-client.js';
 import { type CairnServerProcess, runCairn, startCairnServer } from '../support/cairn-process.js';
+import { seededRandom } from '../support/random.js';
 
 let directory: string;
 let server: CairnServerProcess;
@@ -62,5 +66,44 @@ it('goes on with an upload that was broken off, unless the file has changed sinc
     }
   } finally {
     files.close();
+  }
+});
+
+it('gets a file over connections that break, whole or not at all', { timeout: 60_000 }, async () => {
+  const content = Buffer.from(seededRandom(6).bytes(3_000_000));
+  const files = new FileClient({ addresses: [server.url] });
+  const { file_id } = await files.upload('large', content);
+  files.close();
+  const target = new URL(server.url);
+  const downloads: (string | undefined)[] = [];
+  let leaveAfter = 1_000_000;
+  const breaking = createServer((request, response) => {
+    const { headers, method, url } = request;
+    const isDownload = !url?.includes('/info');
+    if (isDownload) downloads.push(headers.range);
+    get({ host: target.hostname, port: target.port, path: url, method, headers, agent: false }, async (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      let passed = 0;
+      for await (const piece of answer as AsyncIterable<Buffer>) {
+        passed += piece.length;
+        if (isDownload && passed > leaveAfter) response.destroy();
+        if (!response.destroyed) response.write(piece);
+      }
+      response.end();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(breaking, 'listening');
+  try {
+    const through = { server: `http://127.0.0.1:${(breaking.address() as AddressInfo).port}` };
+    const got = await runCairn(['file', 'get', file_id, '-o', path('large')], through);
+    expect(got).toMatchObject({ code: 0, stdout: '' });
+    expect((await readFile(path('large'))).equals(content)).toBe(true);
+    expect(downloads.length).toBeGreaterThan(2);
+    expect(downloads.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range ?? ''))).toBe(true);
+    leaveAfter = 0;
+    expect(await runCairn(['file', 'get', file_id, '-o', path('none')], through)).toMatchObject({ code: 4 });
+    expect((await readdir(directory)).filter((name) => /^none|part$/.test(name))).toEqual([]);
+  } finally {
+    breaking.close();
   }
 });

@@ -14,6 +14,7 @@ import { formOf, type NamedContent } from './form-body.js';
 import { HttpCaller, type HttpCallerOptions } from './http-caller.js';
 import { PartGatherer } from './part-gatherer.js';
 import { bytesOf, piecesOf } from './read-body.js';
+import { resumedDownload } from './resumed-download.js';
 import { UploadSession } from './upload-session.js';
 
 export interface FileClientOptions extends Partial<HttpCallerOptions> {
@@ -167,6 +168,18 @@ export class FileClient {
     const body = await this.downloadStream(fileId, options);
     for await (const piece of piecesOf(body, options?.signal)) pieces.push(piece);
     return Buffer.concat(pieces);
+  }
+
+  /**
+   * All bytes of a version, which `info` has told of: a connection that breaks is taken up again where it broke. Left
+   * early, the connection is closed.
+   */
+  downloadAll(
+    { file_id, version, file_size }: FileEntry,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<Uint8Array> {
+    const open = (start: number) => this.downloadStream(file_id, { version, start, signal });
+    return resumedDownload({ size: file_size, signal, open });
   }
 
   /**
