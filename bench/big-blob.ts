@@ -18,7 +18,7 @@ export interface BigBlob {
   readonly digest: Digest;
   /** Where Cairn has it over HTTP. */
   readonly path: string;
-  /** In hex. */
+  /** In hex; computed when it is first asked for. */
   readonly sha256: string;
 }
 
@@ -26,14 +26,25 @@ export function makeBigBlob(mebibytes: number): BigBlob {
   const filler = randomBytes(mib);
   const pieces = [randomBytes(mib), ...Array.from({ length: mebibytes - 1 }, () => filler)];
   const hasher = createHasher();
-  const sha256 = createHash('sha256');
-  for (const piece of pieces) {
-    hasher.update(piece);
-    sha256.update(piece);
-  }
+  for (const piece of pieces) hasher.update(piece);
   const digest = hasher.digest();
-  const path = `/blobs/${hashHex(digest.hash)}`;
-  return { pieces, size: mebibytes * mib, digest, path, sha256: sha256.digest('hex') };
+  let sha256: string | undefined;
+  return {
+    pieces,
+    size: mebibytes * mib,
+    digest,
+    path: `/blobs/${hashHex(digest.hash)}`,
+    get sha256() {
+      sha256 ??= sha256Of(pieces);
+      return sha256;
+    },
+  };
+}
+
+function sha256Of(pieces: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
 }
 
 /** The messages of an Upload, in their envelopes. */

@@ -19,15 +19,16 @@ import {
   findMissingBlobs,
   findMissingMessage,
 } from './peers/remote-execution.js';
-import { closeAll, spawnCairn } from './processes.js';
+import { closeAll } from './processes.js';
 import { missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 const digestsPerCall = 4096;
 const blobBytes = 64;
 const width = 4;
 
 export async function findMissing(directory: string, calls: number): Promise<Scenario> {
-  const cairn = await spawnCairn(join(directory, 'cairn'));
+  const cairn = await openCairn(join(directory, 'cairn'));
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const all = Array.from({ length: digestsPerCall }, () => {
     const data = randomBytes(blobBytes);

@@ -13,8 +13,9 @@ import { envelope } from './http2-client.js';
 import { http2Load } from './load.js';
 import { bazelRemoteDurability, spawnBazelRemote } from './peers/bazel-remote.js';
 import { byteStreamRead, byteStreamWrite, readMessage, writeMessages } from './peers/remote-execution.js';
-import { closeAll, spawnBareServer, spawnCairn } from './processes.js';
+import { closeAll, spawnBareServer } from './processes.js';
 import { missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 const service = '/zako.v1.transport.Transport';
 export const stockName = 'the general handler (--no-lane)';
@@ -25,8 +26,8 @@ export async function downloads(directory: string, mebibytes: number): Promise<S
   const file = join(directory, 'blob');
   await writeDurably(file, blob.pieces);
   const bare = await spawnBareServer(file);
-  const lane = await spawnCairn(join(directory, 'lane'));
-  const stock = await spawnCairn(join(directory, 'stock'), ['--no-lane']);
+  const lane = await openCairn(join(directory, 'lane'));
+  const stock = await openCairn(join(directory, 'stock'), '--no-lane');
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const body = join(directory, 'body');
   await writeDurably(body, uploadMessages(blob));
@@ -72,8 +73,8 @@ export async function downloads(directory: string, mebibytes: number): Promise<S
 
 export async function uploads(directory: string, mebibytes: number): Promise<Scenario> {
   const bare = await spawnBareServer(process.execPath);
-  const lane = await spawnCairn(join(directory, 'lane'));
-  const stock = await spawnCairn(join(directory, 'stock'), ['--no-lane']);
+  const lane = await openCairn(join(directory, 'lane'));
+  const stock = await openCairn(join(directory, 'stock'), '--no-lane');
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const body = join(directory, 'body');
   let blob: BigBlob;

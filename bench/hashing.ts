@@ -8,14 +8,15 @@ import { promisify } from 'node:util';
 import { createHasher, hashEngine } from '../src/blake3/hasher.js';
 import { makeBigBlob, writeDurably } from './big-blob.js';
 import type { Scenario, Subject } from './harness.js';
-import { cairn, closeAll, spawnCairn } from './processes.js';
+import { cairn, closeAll } from './processes.js';
 import { findProgram, missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 const run = promisify(execFile);
 const readBytes = 1024 * 1024;
 
 export async function hashing(directory: string, mebibytes: number): Promise<Scenario> {
-  const server = await spawnCairn(join(directory, 'cairn'));
+  const server = await openCairn(join(directory, 'cairn'));
   const file = join(directory, 'file');
   await writeDurably(file, makeBigBlob(mebibytes).pieces);
   const put = async (path: string) => {

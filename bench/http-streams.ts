@@ -11,8 +11,9 @@ import { curl } from './load.js';
 import { bazelRemoteDurability, spawnBazelRemote } from './peers/bazel-remote.js';
 import { registryDurability, spawnRegistry } from './peers/docker-registry.js';
 import { spawnNginx } from './peers/nginx.js';
-import { closeAll, spawnBareFileServer, spawnCairn } from './processes.js';
+import { closeAll, spawnBareFileServer } from './processes.js';
 import { findProgram, missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 export async function httpDownloads(directory: string, mebibytes: number): Promise<Scenario> {
   const title = `GET: one blob of ${mebibytes.toLocaleString('en-US')} MiB over HTTP/1.1`;
@@ -23,7 +24,7 @@ export async function httpDownloads(directory: string, mebibytes: number): Promi
   const blob = makeBigBlob(mebibytes);
   await writeDurably(file, blob.pieces);
   const bare = await spawnBareFileServer(file);
-  const cairn = await spawnCairn(join(directory, 'cairn'));
+  const cairn = await openCairn(join(directory, 'cairn'));
   const nginx = await spawnNginx(join(directory, 'nginx'), web);
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const registry = await spawnRegistry(join(directory, 'registry'));
@@ -60,7 +61,7 @@ export async function httpUploads(directory: string, mebibytes: number): Promise
   const title = `PUT: one blob of ${mebibytes} MiB over HTTP/1.1, hashed and durable`;
   if (findProgram('curl') === undefined) return withoutCurl(title);
   const bare = await spawnBareFileServer(process.execPath);
-  const cairn = await spawnCairn(join(directory, 'cairn'));
+  const cairn = await openCairn(join(directory, 'cairn'));
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const registry = await spawnRegistry(join(directory, 'registry'));
   const file = join(directory, 'blob');

@@ -9,15 +9,16 @@ import { hashBytes } from '../src/blake3/hasher.js';
 import type { Scenario, Subject } from './harness.js';
 import { wrk } from './load.js';
 import { bazelRemoteDurability, spawnBazelRemote } from './peers/bazel-remote.js';
-import { closeAll, spawnCairn } from './processes.js';
+import { closeAll } from './processes.js';
 import { findProgram, missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 const blobBytes = 4096;
 const writers = 16;
 
 /** With so many blobs for each run, which are more than are written in that time. */
 export async function httpWrites(directory: string, blobs: number, seconds: number): Promise<Scenario> {
-  const cairn = await spawnCairn(join(directory, 'cairn'));
+  const cairn = await openCairn(join(directory, 'cairn'));
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const records = join(directory, 'records');
   const script = join(directory, 'writes.lua');

@@ -14,7 +14,8 @@ import { encodeDigest } from '../src/client/wire.js';
 import { DownloadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.js';
 import { concurrently } from './harness.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
-import { endWithUs, processorSeconds, residentMib, type ServerProcess, spawnCairn } from './processes.js';
+import { endWithUs, processorSeconds, residentMib, type ServerProcess } from './processes.js';
+import { openCairn } from './servers.js';
 
 const mib = 1024 * 1024;
 const transport = '/zako.v1.transport.Transport';
@@ -36,7 +37,7 @@ export interface MemoryOptions {
   readonly blobMebibytes: number;
   /** How long the load is watched. */
   readonly seconds: number;
-  /** All kinds of clients at the same time on one server, instead of each on one of its own. */
+  /** All kinds of clients at the same time. */
   readonly isTogether: boolean;
 }
 
@@ -44,15 +45,15 @@ export interface MemoryOptions {
 export async function memoryUnderLoad(directory: string, options: MemoryOptions): Promise<string> {
   const rows: string[] = [];
   const names = Object.keys(kinds) as Kind[];
-  const shared = options.isTogether ? await spawnCairn(join(directory, 'shared')) : undefined;
   await concurrently(options.isTogether ? names.length : 1, names.length, async (index) => {
-    const server = shared ?? (await spawnCairn(join(directory, names[index]!)));
+    const server = await openCairn(join(directory, names[index]!));
     rows[index] = await row(server, names[index]!, options);
-    if (!shared) await server.close();
+    await server.close();
   });
-  await shared?.close();
   return [
     `## Memory: ${options.clients} clients that hardly move, blobs of ${options.blobMebibytes} MiB`,
+    '',
+    'The load is a process of its own; the fast reader is this one, eight Downloads in turn.',
     '',
     '| clients | MiB above idle | budget | a fast reader beside them, MiB per second | alone | part of its processor time kept |',
     '|---|---:|---|---:|---:|---:|',

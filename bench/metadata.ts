@@ -31,8 +31,8 @@ export interface MetadataScenarios {
 /** All over the same engines, one after the other; `scale` is 1 for a real run, less for a look. */
 export async function metadataScenarios(directory: string, scale: number): Promise<MetadataScenarios> {
   const engines = await openEngines(directory);
-  for (const { put } of engines) await concurrently(64, keyCount, (i) => put(keys[i]!, keys[i]!));
   const some = (count: number) => Math.ceil(count * scale);
+  for (const { put } of engines) await concurrently(64, some(keyCount), (i) => put(keys[i]!, keys[i]!));
   const value = new Uint8Array(valueBytes).fill(7);
   const puts = (width: number, count: number) =>
     scenario(`durable puts of ${valueBytes} bytes, ${width} at once`, 'puts', engines, ({ put }) => async () => {

@@ -14,7 +14,7 @@ import { NegotiateBlobsRequestSchema } from '../src/gen/zako/v1/cas/cas_pb.js';
 import { concurrently, type Scenario } from './harness.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
 import { openBenchStore } from './local-store.js';
-import { spawnCairn } from './processes.js';
+import { openCairn } from './servers.js';
 
 const digestsPerMessage = 8192;
 const blobBytes = 64;
@@ -22,7 +22,7 @@ const blobsPerBatch = 4096;
 
 export async function negotiations(directory: string, blobCount: number, messageCount: number): Promise<Scenario> {
   const store = await openBenchStore(join(directory, 'local-negotiate'));
-  const server = await spawnCairn(join(directory, 'served-negotiate'));
+  const server = await openCairn(join(directory, 'served-negotiate'));
   const transport = openNodeTransport(server.url);
   const service = createClient(BlobService, transport.transport);
 
@@ -51,6 +51,7 @@ export async function negotiations(directory: string, blobCount: number, message
   const asked = messageCount * digestsPerMessage;
   return {
     title: `Negotiate: ${present.length.toLocaleString('en-US')} blobs stored, half of the digests asked are among them`,
+    about: 'The client is this process, with one stream of HTTP/2. Nothing is read from the disk.',
     unit: 'digests',
     yardstickCount: 1,
     subjects: [

@@ -15,8 +15,9 @@ import { envelope } from './http2-client.js';
 import { http2Load, put } from './load.js';
 import { spawnBazelRemote } from './peers/bazel-remote.js';
 import { byteStreamRead, readMessage } from './peers/remote-execution.js';
-import { closeAll, spawnBareServer, spawnCairn } from './processes.js';
+import { closeAll, spawnBareServer } from './processes.js';
 import { missingPrograms } from './programs.js';
+import { openCairn } from './servers.js';
 
 const blobBytes = 4096;
 const method = '/zako.v1.transport.Transport/Download';
@@ -27,8 +28,8 @@ export async function smallDownloads(directory: string, calls: number): Promise<
   const file = join(directory, 'blob');
   await writeFile(file, bytes);
   const bare = await spawnBareServer(file);
-  const lane = await spawnCairn(join(directory, 'lane'));
-  const stock = await spawnCairn(join(directory, 'stock'), ['--no-lane']);
+  const lane = await openCairn(join(directory, 'lane'));
+  const stock = await openCairn(join(directory, 'stock'), '--no-lane');
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const digest = digestBlob(bytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');

@@ -15,7 +15,7 @@ import { UploadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb.j
 import { concurrently, type Scenario } from './harness.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
 import { openBenchStore } from './local-store.js';
-import { spawnCairn } from './processes.js';
+import { openCairn } from './servers.js';
 
 const blobBytes = 4096;
 const writers = 16;
@@ -23,7 +23,7 @@ const blobsPerBatch = 64;
 
 export async function smallWrites(directory: string, blobCount: number): Promise<Scenario> {
   const store = await openBenchStore(join(directory, 'local'));
-  const server = await spawnCairn(join(directory, 'served'));
+  const server = await openCairn(join(directory, 'served'));
   const transport = openNodeTransport(server.url);
   const service = createClient(BlobService, transport.transport);
   const session = await openSession(server.url);
@@ -74,6 +74,7 @@ export async function smallWrites(directory: string, blobCount: number): Promise
 
   return {
     title: `Small blobs: durable writes of ${blobBytes} bytes, ${writers} at once`,
+    about: `The client is this process, over HTTP/2. Every way answers when the blob is synced: Cairn's with its log's next sync, which others wait for, too.`,
     unit: 'blobs',
     yardstickCount: 1,
     subjects: [

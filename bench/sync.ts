@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Scenario, Subject } from './harness.js';
 import { cairn, type ServerProcess, spawnCairn } from './processes.js';
+import { findProgram, missingPrograms } from './programs.js';
 
 const run = promisify(execFile);
 const filesPerDirectory = 100;
@@ -47,13 +48,6 @@ async function makeFiles(directory: string, count: number): Promise<void> {
       }),
     );
   }
-}
-
-async function isInstalled(command: string): Promise<boolean> {
-  return run(command, ['--help']).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
-  );
 }
 
 /** One way to bring the files into a store, and to make that store empty. */
@@ -130,8 +124,8 @@ export async function syncs(directory: string, count: number, again: boolean): P
   const files = join(directory, 'files');
   await makeFiles(files, count);
   const others: Way[] = [];
-  if (await isInstalled('restic')) others.push(restic(directory, files));
-  if (await isInstalled('casync')) others.push(casync(directory, files));
+  if (findProgram('restic')) others.push(restic(directory, files));
+  if (findProgram('casync')) others.push(casync(directory, files));
   const ours = cairnSync(directory, files);
   const ways = [...others, ours];
   if (again) {
@@ -151,7 +145,10 @@ export async function syncs(directory: string, count: number, again: boolean): P
   });
   return {
     title: `Sync of ${count.toLocaleString('en-US')} small files, ${again ? 'when nothing has changed' : 'the first time'}`,
+    about:
+      'Each tool is a process of its own for each sync, and finds the files in the page cache. restic and Cairn sync what they write, casync does not; restic and casync compress.',
     unit: 'files',
+    missing: missingPrograms(['restic', 'casync']),
     subjects: ways.map(subjectOf),
     yardstickCount: Math.max(1, others.length),
     yardstick: 'fastest',
