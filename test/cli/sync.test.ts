@@ -334,7 +334,7 @@ describe('sync, interrupted', () => {
     expect((await second.checkTree(parseHash(stdout.trim()))).complete).toBe(true);
     second.close();
     await last.stop();
-  });
+  }, 120_000);
 
   it('ends with 130 on Ctrl-C', async () => {
     await makeFiles(3000, 9);
