@@ -18,7 +18,7 @@ import { httpDownloads, httpUploads } from './http-streams.js';
 import { httpWrites } from './http-writes.js';
 import { manyBlobs } from './many-blobs.js';
 import { memoryUnderLoad } from './memory.js';
-import { metadataScenarios } from './metadata.js';
+import { aboutMetadata, metadataScenarios } from './metadata.js';
 import { negotiations } from './negotiate.js';
 import { compare, formatHeader, formatPart, record } from './report.js';
 import { closeSharedServers, shareServers } from './servers.js';
@@ -37,7 +37,7 @@ async function metadata(directory: string, scale: number): Promise<string> {
   try {
     const sections: string[] = [];
     for (const scenario of scenarios) sections.push(await compare(scenario, effort));
-    return sections.join('\n');
+    return `${sections.join('\n')}\n${aboutMetadata}\n`;
   } finally {
     await close();
   }
