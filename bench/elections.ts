@@ -47,7 +47,7 @@ async function interruption(leader: MetadataServer, others: readonly MetadataSer
   const writers = others.flatMap(({ kv }, at) =>
     Array.from({ length: writersPerServer }, (_, i) => write(kv, textKey(`election/${at}/${i}`))),
   );
-  while (before < 100) await new Promise((resolve) => setImmediate(resolve));
+  while (before < 20) await new Promise((resolve) => setImmediate(resolve));
   const killed = leader.process.kill();
   killedAt = performance.now();
   await Promise.all([killed, ...writers]);

@@ -14,8 +14,7 @@ import { concurrently, type Scenario, type Subject } from './harness.js';
 import { leaderOf, type MetadataServer, startGroup, startServer } from './metadata-servers.js';
 
 const valueBytes = 256;
-const keyCount = 1000;
-const keys = Array.from({ length: keyCount }, (_, i) => textKey(`key/${i}`));
+const keyCountMax = 1000;
 
 export const aboutMetadata = `A put is answered when it is durable: synced to LevelDB, or to the logs of a majority of the nodes. All nodes share one disk and
 the same processors with the client, which spends less on our servers than on etcd at hand. A linearizable read over raft or etcd asks
@@ -35,9 +34,11 @@ export interface MetadataScenarios {
 
 /** All over the same engines, one after the other; `scale` is 1 for a real run, less for a look. */
 export async function metadataScenarios(directory: string, scale: number): Promise<MetadataScenarios> {
-  const engines = await openEngines(directory);
+  const engines = await openEngines(directory, scale === 1);
   const some = (count: number) => Math.ceil(count * scale);
-  for (const { put } of engines) await concurrently(64, some(keyCount), (i) => put(keys[i]!, keys[i]!));
+  const keyCount = some(keyCountMax);
+  const keys = Array.from({ length: keyCount }, (_, i) => textKey(`key/${i}`));
+  for (const { put } of engines) await concurrently(64, keyCount, (i) => put(keys[i]!, keys[i]!));
   const value = new Uint8Array(valueBytes).fill(7);
   const puts = (width: number, count: number) =>
     scenario(`durable puts of ${valueBytes} bytes, ${width} at once`, 'puts', engines, ({ put }) => async () => {
@@ -65,7 +66,8 @@ export async function metadataScenarios(directory: string, scale: number): Promi
   };
 }
 
-async function openEngines(directory: string): Promise<Engine[]> {
+/** `inEverySize`: groups of one node, too, and of three. */
+async function openEngines(directory: string, inEverySize: boolean): Promise<Engine[]> {
   const bare = new Level<Uint8Array, Uint8Array>(join(directory, 'bare'), {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -83,18 +85,22 @@ async function openEngines(directory: string): Promise<Engine[]> {
     },
     engine('level', await LevelKv.open({ directory: join(directory, 'level'), nodeId: 'bench' })),
     served('level, over MetaService', await startServer(join(directory, 'served'))),
-    served('raft, one node, over MetaService', (await startGroup(join(directory, 'alone'), 1))[0]!),
     served('raft, 3 nodes, over MetaService of the leader', leader),
     served('raft, 3 nodes, of a follower', { ...follower, close: () => follower.close().then(() => third.close()) }),
   ];
+  if (inEverySize) {
+    const [alone] = await startGroup(join(directory, 'alone'), 1);
+    engines.push(served('raft, one node, over MetaService', alone!));
+  }
   if (etcdProgram === undefined) {
     process.stderr.write('SKIPPED rows of etcd: it is not installed\n');
     return engines;
   }
-  for (const [size, members] of [
+  const sizes = [
     [1, 'one member'],
     [3, '3 members'],
-  ] as const) {
+  ] as const;
+  for (const [size, members] of inEverySize ? sizes : sizes.slice(0, 1)) {
     const { endpoints, stop } = await startEtcd(etcdProgram, size);
     const kv = new EtcdKv({ endpoints, prefix: 'bench/', clock: systemClock });
     const flags = ['--meta', 'etcd', ...endpoints.flatMap((url) => ['--etcd', url])];

@@ -29,7 +29,7 @@ it('runs every scenario to its end', async () => {
     'Sync',
     'Sync',
     'Files',
-    ...Array(4).fill('Metadata'),
+    ...Array(5).fill('Metadata'),
     'Elections',
     'Workers',
     'Memory',
