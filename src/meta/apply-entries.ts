@@ -56,7 +56,8 @@ export class EntryApplier {
     this.#commit = commit;
   }
 
-  async apply(entries: readonly KvEntry[]): Promise<KvOutcome[]> {
+  /** `known` is told the outcomes as soon as they are certain, before the last of it is durable. */
+  async apply(entries: readonly KvEntry[], known: (outcomes: readonly KvOutcome[]) => void): Promise<KvOutcome[]> {
     await this.#readHeads(entries);
     const outcomes: KvOutcome[] = [];
     for (const { index, command } of entries) {
@@ -64,6 +65,7 @@ export class EntryApplier {
       this.#state = { ...this.#state, appliedIndex: index };
       outcomes.push(outcome);
     }
+    known(outcomes);
     await this.#flush();
     return outcomes;
   }

@@ -77,11 +77,13 @@ export class KvState {
 
   /**
    * One outcome for each entry, in order, when what they changed is durable. `rowsAt` names rows that go to the disk in the
-   * same step as the state after the entry of that index.
+   * same step as the state after the entry of that index. `known` is told the outcomes earlier, when they are certain for whom
+   * the entries themselves are safe elsewhere.
    */
   async apply(
     entries: readonly KvEntry[],
     rowsAt: (appliedIndex: number) => readonly RowChange[] = () => [],
+    known: (outcomes: readonly KvOutcome[]) => void = () => {},
   ): Promise<KvOutcome[]> {
     this.refuseWhenClosed();
     if (this.#failure !== undefined) throw this.#failure;
@@ -90,7 +92,7 @@ export class KvState {
     try {
       const commit = (rows: readonly RowChange[], state: StateRow) =>
         this.#commit(rows, state, rowsAt(state.appliedIndex));
-      return await new EntryApplier(this.#db, this.#state, commit).apply(entries);
+      return await new EntryApplier(this.#db, this.#state, commit).apply(entries, known);
     } finally {
       this.#isApplying = false;
     }

@@ -34,7 +34,7 @@ export interface KeyRange {
 }
 
 export interface ReadOptions {
-  /** Answer from what is at hand, which may be older than what others have been answered. Cheaper on a cluster. */
+  /** Answer from what is at hand, which may be older than what has been answered. Cheaper on a cluster. */
   readonly stale?: boolean | undefined;
   /**
    * Read the state as it was right after this revision. `out_of_range` when it has been compacted or is still to come.

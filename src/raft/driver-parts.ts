@@ -35,9 +35,14 @@ export interface RaftStateMachine<Result, Fetched> {
   readonly durableIndex: number;
   /**
    * Applies the entries of kind `command` in order, and keeps `batch.after` in the same atomic step: a crash may lose the
-   * newest batches, never part of one. One result for each entry, of whatever kind. Durability may come later.
+   * newest batches, never part of one. One result for each entry, of whatever kind. Durability may come later. `known` may be
+   * called before, when the results are certain and only not to be seen yet: whoever proposed need not wait for the rest.
    */
-  apply(batch: ApplyBatch, done: (error: CairnError | undefined, results: readonly Result[]) => void): void;
+  apply(
+    batch: ApplyBatch,
+    known: (results: readonly Result[]) => void,
+    done: (error: CairnError | undefined, results: readonly Result[]) => void,
+  ): void;
   /** Makes a snapshot of what is applied now and keeps it for others to fetch until a newer one is made. */
   makeSnapshot(done: (error: CairnError | undefined, group?: GroupState) => void): void;
   /** Takes a fetched snapshot in place of all that was applied: durably, in one atomic step. */

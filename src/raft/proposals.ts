@@ -25,14 +25,25 @@ export class Proposals<Result> {
     else others.push(waiting);
   }
 
+  /** These entries will have been applied with these results: who gave commands may be told. */
+  known(entries: readonly Entry[], results: readonly Result[]): void {
+    entries.forEach((entry, at) => {
+      if (entry.kind === 'command') this.#tell(entry, results[at]!);
+    });
+  }
+
   /** These entries have been applied, with these results. */
   applied(entries: readonly Entry[], results: readonly Result[]): void {
-    entries.forEach(({ index, term }, at) => {
-      for (const waiting of this.#take(index)) {
-        if (waiting.term === term) waiting.done({ kind: 'applied', index, result: results[at]! });
-        else waiting.done({ kind: 'superseded' });
-      }
+    entries.forEach((entry, at) => {
+      this.#tell(entry, results[at]!);
     });
+  }
+
+  #tell({ index, term }: Entry, result: Result): void {
+    for (const waiting of this.#take(index)) {
+      if (waiting.term === term) waiting.done({ kind: 'applied', index, result });
+      else waiting.done({ kind: 'superseded' });
+    }
   }
 
   #take(index: number): readonly Waiting<Result>[] {

@@ -207,7 +207,12 @@ export class RaftDriver<Result, Fetched> {
 
   #apply(batch: ApplyBatch): void {
     this.#isApplying = true;
-    this.#parts.stateMachine.apply(batch, (error, results) => {
+    // The entries are committed: whatever becomes of this node, this is what has become of them. Changes of the group are in
+    // force only when they have been applied.
+    const known = (results: readonly Result[]) => {
+      if (!this.#isStopped) this.#proposals.known(batch.entries, results);
+    };
+    this.#parts.stateMachine.apply(batch, known, (error, results) => {
       if (this.#isStopped) return;
       this.#isApplying = false;
       if (error !== undefined) {

@@ -12,8 +12,11 @@ type Done<T extends unknown[]> = (error?: CairnError, ...rest: T) => void;
 /** A driver over parts that do nothing until the test says so. */
 function driverOf(voters: readonly number[]) {
   const writes: { batch: WriteBatch; done: Done<[]> }[] = [];
-  const applies: { batch: ApplyBatch; done: (error: CairnError | undefined, results: readonly string[]) => void }[] =
-    [];
+  const applies: {
+    batch: ApplyBatch;
+    known: (results: readonly string[]) => void;
+    done: (error: CairnError | undefined, results: readonly string[]) => void;
+  }[] = [];
   const installs: { fetched: string; done: Done<[]> }[] = [];
   const fetches: { offer: SnapshotOffer; done: (error: CairnError | undefined, fetched?: string) => void }[] = [];
   const [sent, forgotten, failures, discarded]: [Message[], LogBase[], CairnError[], string[]] = [[], [], [], []];
@@ -28,7 +31,7 @@ function driverOf(voters: readonly number[]) {
     },
     stateMachine: {
       durableIndex: 1000,
-      apply: (batch, done) => applies.push({ batch, done }),
+      apply: (batch, known, done) => applies.push({ batch, known, done }),
       makeSnapshot: () => {},
       install: (fetched, _group, done) => installs.push({ fetched, done }),
     },
@@ -73,6 +76,24 @@ describe('a driver', () => {
     expect(outcomes).toEqual([]);
     work();
     expect(outcomes).toEqual([{ kind: 'applied', index: 3, result: 'did a' }]);
+  });
+
+  it('tells it when it is certain, and lets reads wait until it can be seen', () => {
+    const { driver, writes, applies, work } = leading();
+    work();
+    const told: string[] = [];
+    driver.propose(bytes('a'), 0, ({ kind }) => told.push(kind));
+    driver.changeMembers({ changes: [{ type: 'learner', id: 2 }], context: '' }, 1, () => told.push('changed'));
+    while (writes.length > 0) writes.shift()!.done();
+    driver.read((outcome) => told.push(outcome));
+    applies[0]!.known(['did a']);
+    expect(told).toEqual(['applied']);
+    applies.shift()!.done(undefined, ['did a']);
+    // A change of members is not in force before it is applied, and reads look at all that was committed.
+    applies[0]!.known(['']);
+    expect(told).toEqual(['applied']);
+    work();
+    expect(told.sort()).toEqual(['applied', 'changed', 'ready']);
   });
 
   it('lets reads wait for what was committed before them', () => {

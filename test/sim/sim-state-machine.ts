@@ -68,7 +68,7 @@ export class SimStateMachine {
       get durableIndex() {
         return durableIndex();
       },
-      apply: ({ entries, after: group }, done) =>
+      apply: ({ entries, after: group }, known, done) =>
         work(this.#random.below(times.applyMax + 1), () => {
           const registers = new Map(this.current.registers);
           let version = this.current.group.clusterVersion;
@@ -79,10 +79,13 @@ export class SimStateMachine {
           });
           const changes = entries.filter(({ kind }) => kind === 'config').length;
           if (changes === 1) watch.configured(this.current.group.configuration, group.configuration);
-          this.current = { group, registers };
-          this.#unsynced.push(this.current);
-          scheduleSync();
-          done(undefined, results);
+          if (this.#random.chance(0.7)) known(results);
+          work(this.#random.below(times.applyMax + 1), () => {
+            this.current = { group, registers };
+            this.#unsynced.push(this.current);
+            scheduleSync();
+            done(undefined, results);
+          });
         }),
       makeSnapshot: (done) =>
         work(this.#random.below(times.snapshotMax + 1), () => {

@@ -99,16 +99,17 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
   }
 
   apply(
-    { entries, after }: ApplyBatch,
+    batch: ApplyBatch,
+    known: (results: readonly KvOutcome[]) => void,
     done: (error: CairnError | undefined, results: readonly KvOutcome[]) => void,
   ): void {
-    this.#apply({ entries, after }).then(
+    this.#apply(batch, known).then(
       (outcomes) => done(undefined, outcomes),
       (error: unknown) => done(asCairnError(error), []),
     );
   }
 
-  async #apply({ entries, after }: ApplyBatch): Promise<KvOutcome[]> {
+  async #apply({ entries, after }: ApplyBatch, known: (results: readonly KvOutcome[]) => void): Promise<KvOutcome[]> {
     const before = this.#group;
     const groups = new Map<number, Group>();
     let group = before;
@@ -125,6 +126,7 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
       })),
       // A step may end before the first entry of this call.
       (index) => [{ key: groupKey, value: encodeGroup(groups.get(index) ?? before) }],
+      known,
     );
     this.#group = group;
     if (group.members !== before.members) this.#parts.onGroup(group);
@@ -136,7 +138,7 @@ export class KvStateMachine implements RaftStateMachine<KvOutcome, SnapshotFile>
     const left = entries.filter(({ index }) => index > this.#group.index);
     for (let at = 0; at < left.length; at += limits.kvBatchCountMax) {
       const some = left.slice(at, at + limits.kvBatchCountMax);
-      await this.#apply({ entries: some, after: some.reduce(groupAfter, this.#group) });
+      await this.#apply({ entries: some, after: some.reduce(groupAfter, this.#group) }, () => {});
     }
   }
 
