@@ -122,6 +122,26 @@ describe('a server', () => {
     other.stream.destroy();
   });
 
+  it('takes nothing new in maintenance, not even what it has', async () => {
+    await serve();
+    const upload = (id: bigint) =>
+      client.sendJson('UPLOAD', id, { file_name: 'a', file_content: Buffer.from('a').toString('base64') });
+    upload(1n);
+    const { data } = await client.receiveJson();
+    const maintenance = `${server.url}/api/v1/nodes/node-1/maintenance`;
+    await ask('h1', maintenance, { method: 'POST' });
+    upload(2n);
+    expect(await client.receiveJson()).toMatchObject({ code: 2001, error: 'NO_AVAILABLE_NODE' });
+    const { file_id } = data as { file_id: string };
+    client.sendMessage('UPLOAD', 3n, UploadRequestSchema, { fileName: 'a', fileSize: 1n }, Buffer.from('a'));
+    expect((await client.receiveMessage()).response.outcome).toMatchObject({ case: 'failure', value: { code: 2001 } });
+    client.sendJson('DOWNLOAD', 4n, { file_id });
+    expect(await client.receiveJson()).toMatchObject({ data: { length: 1 } });
+    await ask('h1', maintenance, { method: 'DELETE' });
+    upload(5n);
+    expect(await client.receiveJson()).toMatchObject({ data: { file_id, version: 2 } });
+  });
+
   it('lets nobody in without credentials once there are accounts', async () => {
     const data = join(directory, 'data');
     for (const [name, role] of [
