@@ -65,7 +65,9 @@ export function httpFace(parts: HttpParts): HttpFace {
       run(exchange, connection.peer, {
         name,
         async handle() {
-          const admitted = parts.gate.admit({ ...connection, authorization: exchange.header('authorization') }, need);
+          const { address, certificateName } = connection;
+          const authorization = exchange.header('authorization');
+          const admitted = parts.gate.admit({ authorization, address, certificateName }, need);
           exchange.account = (admitted instanceof Promise ? await admitted : admitted).name;
           await handle(exchange);
         },

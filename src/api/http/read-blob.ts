@@ -24,8 +24,6 @@ export interface BlobView {
   readonly size: number | undefined;
 }
 
-const acceptsRanges = { 'accept-ranges': 'bytes' };
-
 const plainView: BlobView = { contentType: 'application/octet-stream', headers: {}, size: undefined };
 
 export async function readBlob(parts: ReadBlobParts, exchange: Exchange, name: string): Promise<void> {
@@ -40,7 +38,7 @@ export async function serveBlob(
   view: BlobView,
 ): Promise<void> {
   const tag = blobTag(hash);
-  const common = Object.assign(immutableHeaders(tag), acceptsRanges, view.headers);
+  const common = { 'accept-ranges': 'bytes', ...immutableHeaders(tag), ...view.headers };
   if (exchange.method === 'HEAD') {
     const [stat] = await store.stat([hash]);
     if (stat === undefined || !isSize(view, stat.size)) throw noSuchBlob(hash);
