@@ -2,7 +2,8 @@
 // part. `--quick` runs each once with little data, in seconds, and records nothing: it tells that the bench works, not how
 // fast anything is.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,9 +80,14 @@ const parts: Readonly<Record<string, (directory: string) => Promise<string>>> = 
   memory: (directory) => memoryUnderLoad(directory, quick ? twenty : thousand),
 };
 
+const workplace = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+// However it ends.
+process.on('exit', () => rmSync(workplace, { recursive: true, force: true, maxRetries: 3 }));
+
 /** What to print. */
 async function run(name: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+  const directory = join(workplace, name);
+  await mkdir(directory);
   try {
     const before = loadavg()[0]!;
     const start = performance.now();
@@ -99,16 +105,11 @@ const names = Object.keys(parts).filter((name) => only === undefined || only ===
 if (names.length === 0) throw new Error(`no part ${only}; there are ${Object.keys(parts).join(', ')}`);
 const texts: string[] = [];
 let printed = 0;
-const shared = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
-try {
-  // A quick run waits for programs to start more than it works. Its longest parts are the last ones.
-  if (quick) shareServers(shared);
-  await concurrently(quick ? 4 : 1, names.length, async (turn) => {
-    const index = quick ? names.length - 1 - turn : turn;
-    texts[index] = await run(names[index]!);
-    for (let text = texts[printed]; text !== undefined; text = texts[++printed]) console.log(text);
-  });
-  await closeSharedServers();
-} finally {
-  await rm(shared, { recursive: true, force: true });
-}
+// A quick run waits for programs to start more than it works. Its longest parts are the last ones.
+if (quick) shareServers(join(workplace, 'shared'));
+await concurrently(quick ? 4 : 1, names.length, async (turn) => {
+  const index = quick ? names.length - 1 - turn : turn;
+  texts[index] = await run(names[index]!);
+  for (let text = texts[printed]; text !== undefined; text = texts[++printed]) console.log(text);
+});
+await closeSharedServers();

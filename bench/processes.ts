@@ -53,7 +53,8 @@ export async function spawnPeer(
 ): Promise<ServerProcess | undefined> {
   const program = findProgram(name);
   if (program === undefined) return undefined;
-  const { child, complaints } = launch(program, args);
+  // nginx has a child of its own, which a signal that cannot be caught would leave behind.
+  const { child, complaints } = launch(program, args, {}, 'SIGTERM');
   for (;;) {
     const answer = await fetch(readyUrl).catch(() => undefined);
     await answer?.arrayBuffer();
@@ -72,25 +73,30 @@ async function start(args: readonly string[], env: Readonly<Record<string, strin
 }
 
 /** With the end of what it says on standard error. */
-function launch(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+function launch(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  signal: NodeJS.Signals = 'SIGKILL',
+) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let said = '';
   child.stderr.on('data', (text) => {
     said = (said + text).slice(-4096);
   });
-  endWithUs(child);
+  endWithUs(child, signal);
   return { child, complaints: () => said };
 }
 
-const running = new Set<ChildProcess>();
+const running = new Map<ChildProcess, NodeJS.Signals>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const [child, signal] of running) child.kill(signal);
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 
 /** However this process ends, a signal that it cannot catch aside, the child does not outlive it. */
-export function endWithUs(child: ChildProcess): void {
-  running.add(child);
+export function endWithUs(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
+  running.set(child, signal);
   child.once('exit', () => running.delete(child));
 }
 

@@ -9,7 +9,7 @@ import { type ServerProcess, spawnPeer } from '../processes.js';
 export async function spawnNginx(directory: string, root: string): Promise<ServerProcess | undefined> {
   await mkdir(directory, { recursive: true });
   // nginx may run as somebody else.
-  for (const folder of [join(root, '..'), root]) await chmod(folder, 0o755);
+  for (const folder of [join(root, '../..'), join(root, '..'), root]) await chmod(folder, 0o755);
   const config = join(directory, 'nginx.conf');
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${directory}/nginx-${kind};`,
