@@ -60,8 +60,12 @@ export async function whileOpen<T>(program: string, url: string, done: Promise<T
     '--remote-debugging-port=0',
     `--user-data-dir=${profile}`,
   ];
-  const browser = spawn(program, [...flags, url], { stdio: 'ignore' });
+  // In a process group of its own: the program may be a script, and it makes more processes.
+  const browser = spawn(program, [...flags, url], { stdio: 'ignore', detached: true });
   const exited = once(browser, 'exit');
+  const end = () => endGroup(browser.pid);
+  // Also when the test was given up.
+  process.once('exit', end);
   try {
     return await Promise.race([
       done,
@@ -70,9 +74,19 @@ export async function whileOpen<T>(program: string, url: string, done: Promise<T
       }),
     ]);
   } finally {
-    browser.kill('SIGKILL');
+    end();
+    process.off('exit', end);
     await exited;
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }
 
