@@ -80,12 +80,13 @@ export const limits = {
   /** Memory that small ones are read into, and pieces of it that wait for the next. */
   spareRecordBytes: 17 * kib,
   spareRecordsCountMax: 64,
-  /** Such a read that took longer went to the disk, most likely: none is made for a while, longer each time in a row. */
-  promptReadMillisecondsMax: 0.25,
+  /** What such a read spares, and the most that it is charged for the time that it took. */
+  promptReadWorthMilliseconds: 0.02,
+  promptReadChargeMillisecondsMax: 5,
+  /** The most that is saved up, and how long none is made when what was saved is used up. */
+  promptReadCreditMillisecondsMax: 20,
   promptReadPauseMillisecondsMin: 10,
   promptReadPauseMillisecondsMax: 1000,
-  /** Fast ones in a row after which a slow one counts as the first again. */
-  promptReadsTrustedCount: 1000,
   /** Segments that a thread beside the log's own keeps open for reading. */
   sharedSegmentsCountMax: 256,
   /** Segments whose headers are read at the same time when a log is opened. */

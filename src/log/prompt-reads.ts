@@ -1,35 +1,42 @@
 // Whether a small read is made at once, in this turn of the event loop, or by the thread pool. At once it costs a few
 // microseconds as long as the system has the bytes in memory; waking a thread and being woken by it costs many times that.
-// But a read that goes to the disk would hold up everybody. No call that Node offers tells the two apart beforehand, so they
-// are told apart afterwards: a read that took long puts off the next attempt, and each in a row twice as long.
+// But a read that goes to the disk holds up everybody. No call that Node offers tells the two apart beforehand, so an account
+// is kept: each read at once earns what it spares, and is charged the time that it took. When that is overdrawn, none is made
+// for a while, each time in a row for twice as long.
 
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 
 export class PromptReads {
   readonly #clock: Pick<Clock, 'monotonic'>;
+  #balanceMilliseconds = 0;
   #resumesAt = Number.NEGATIVE_INFINITY;
   #pauseMilliseconds = 0;
-  #fastInARow = 0;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
   }
 
-  /** What `read` answers; undefined, without asking it, for many bytes or when reads were slow lately. */
+  /** What `read` answers; undefined, without asking it, for many bytes or while reads at once do not pay. */
   attempt(bytes: number, read: () => number): number | undefined {
     if (bytes > limits.promptReadBytesMax) return undefined;
     const start = this.#clock.monotonic();
     if (start < this.#resumesAt) return undefined;
     const got = read();
     const end = this.#clock.monotonic();
-    if (end - start > limits.promptReadMillisecondsMax) this.#pause(end);
-    else if (++this.#fastInARow === limits.promptReadsTrustedCount) this.#pauseMilliseconds = 0;
+    // What takes longer than a disk does is the process that was put to sleep.
+    const charge = Math.min(end - start, limits.promptReadChargeMillisecondsMax);
+    this.#balanceMilliseconds += limits.promptReadWorthMilliseconds - charge;
+    if (this.#balanceMilliseconds < 0) this.#pause(end);
+    else if (this.#balanceMilliseconds > limits.promptReadCreditMillisecondsMax) {
+      this.#balanceMilliseconds = limits.promptReadCreditMillisecondsMax;
+      this.#pauseMilliseconds = 0;
+    }
     return got;
   }
 
   #pause(now: number): void {
-    this.#fastInARow = 0;
+    this.#balanceMilliseconds = 0;
     this.#pauseMilliseconds = Math.min(
       Math.max(2 * this.#pauseMilliseconds, limits.promptReadPauseMillisecondsMin),
       limits.promptReadPauseMillisecondsMax,

@@ -2,8 +2,12 @@ import { expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
 import { PromptReads } from '../../src/log/prompt-reads.js';
 
-const { promptReadBytesMax, promptReadMillisecondsMax, promptReadsTrustedCount } = limits;
-const { promptReadPauseMillisecondsMin: pauseMin, promptReadPauseMillisecondsMax: pauseMax } = limits;
+const { promptReadBytesMax, promptReadWorthMilliseconds: worth, promptReadCreditMillisecondsMax: credit } = limits;
+const {
+  promptReadChargeMillisecondsMax: charge,
+  promptReadPauseMillisecondsMin: pauseMin,
+  promptReadPauseMillisecondsMax: pauseMax,
+} = limits;
 
 /** Reads that take as long as the test says; `now` is what the clock shows. */
 function setUp() {
@@ -14,38 +18,45 @@ function setUp() {
       clock.now += milliseconds;
       return bytes;
     });
-  return { clock, take };
+  const earnAll = () => {
+    for (let i = 0; i < 4 * (credit / worth); i++) expect(take(worth / 2)).toBe(100);
+  };
+  return { clock, take, earnAll };
 }
 
-const fast = promptReadMillisecondsMax / 2;
-const slow = promptReadMillisecondsMax * 2;
-
-it('are made as long as they are fast, and of few bytes', () => {
+it('are made as long as they pay, and of few bytes', () => {
   const { take } = setUp();
-  for (let i = 0; i < 5; i++) expect(take(fast)).toBe(100);
-  expect(take(fast, promptReadBytesMax)).toBe(promptReadBytesMax);
-  expect(take(fast, promptReadBytesMax + 1)).toBeUndefined();
+  for (let i = 0; i < 5; i++) expect(take(worth / 4)).toBe(100);
+  expect(take(worth, promptReadBytesMax)).toBe(promptReadBytesMax);
+  expect(take(worth, promptReadBytesMax + 1)).toBeUndefined();
+  // What the others have earned.
+  expect(take(4 * worth)).toBe(100);
+  expect(take(worth)).toBe(100);
+  expect(take(3 * worth)).toBe(100);
+  expect(take(worth)).toBeUndefined();
 });
 
-it('pause after a slow one, twice as long after each that follows', () => {
+it('pause when they did not, twice as long each time in a row', () => {
   const { clock, take } = setUp();
   for (let pause = pauseMin; pause < 3 * pauseMax; pause *= 2) {
-    expect(take(slow)).toBe(100);
+    expect(take(2 * worth)).toBe(100);
     const end = clock.now + Math.min(pause, pauseMax);
     clock.now = end - 0.01;
-    expect(take(fast)).toBeUndefined();
+    expect(take(0)).toBeUndefined();
     clock.now = end;
   }
 });
 
-it('forget the slow ones after many that were fast', () => {
-  const { clock, take } = setUp();
+it('earn so much that a process put to sleep does not matter, and no more', () => {
+  const { clock, take, earnAll } = setUp();
   for (const _ of [1, 2, 3]) {
-    take(slow);
+    take(2 * worth);
     clock.now += pauseMax;
   }
-  for (let i = 0; i < promptReadsTrustedCount; i++) expect(take(fast)).toBe(100);
-  take(slow);
+  earnAll();
+  // However long it sleeps.
+  for (let charged = 0; charged <= credit; charged += charge) expect(take(100 * charge)).toBe(100);
+  expect(take(0)).toBeUndefined();
   clock.now += pauseMin;
-  expect(take(fast)).toBe(100);
+  expect(take(0)).toBe(100);
 });
