@@ -57,7 +57,12 @@ export class Http2Exchange implements Exchange {
       called = true;
     };
     // The first tells at once that the caller has gone, the second comes in any case; each of them once.
-    this.sink.on('aborted', once).on('close', once);
+    const { sink } = this;
+    sink.on('aborted', once).on('close', () => {
+      once();
+      // Young collections leave closed streams to a full one, and with them all that still hears them: the whole call.
+      sink.removeAllListeners().on('error', ignore);
+    });
   }
 
   noteProgress(windows: StreamWindows, receivedBytes: number): void {

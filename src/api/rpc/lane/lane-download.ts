@@ -7,9 +7,9 @@ import type { Digest } from '../../../base/digest.js';
 import { limits } from '../../../base/limits.js';
 import type { ByteRange } from '../../../base/range.js';
 import { readInto } from '../../../base/read-into.js';
-import { DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
+import { type DownloadRequest, DownloadRequestSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
 import { ReadAhead } from '../../read-ahead.js';
-import { type BlobPart, openPart, partOf } from '../download.js';
+import { openPart, partOf } from '../download.js';
 import type { RpcParts } from '../rpc-parts.js';
 import { DigestList } from './digest-list.js';
 import { envelopeHeadBytes } from './envelope.js';
@@ -31,7 +31,8 @@ export async function laneDownload(
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
-  const { handle, range } = await openPart(store, await messages.only('server-streaming', readPart));
+  const question = await messages.only('server-streaming', readQuestion);
+  const { handle, range } = await openPart(store, 'hash' in question ? { digest: question } : partOf(question));
   const bytes = range.end - range.start;
   if (bytes === 0 || bytes > limits.firstReadBytes) return sendBlob(call, handle, range);
   // A small blob needs nothing that reads ahead, or waits for who takes it.
@@ -54,9 +55,9 @@ async function oneFrame(call: LaneCall, handle: BlobHandle, range: ByteRange): P
   return [frame.subarray(0, start + bytes)];
 }
 
-function readPart(message: Uint8Array): BlobPart {
-  const digest = wholeBlob(message);
-  return digest === undefined ? partOf(readRequest(message)) : { digest };
+/** What is wrong with a question that can be read is told once there is certainly no other. */
+function readQuestion(message: Uint8Array): Digest | DownloadRequest {
+  return wholeBlob(message) ?? readRequest(message);
 }
 
 /** Of the usual question, for all of a blob: field 1 of field 1, and so a list of one digest within another field 1. */

@@ -160,11 +160,11 @@ function isRefusedInTwoOrders({ path, story }: RandomCall): boolean {
 
 /**
  * Of a unary call that failed before it reached its method, the stock handler does not know the code. It does not look at a
- * deadline that is over at once either, when the answer is at hand, as with metadata.
+ * deadline that is over at once either, when the answer is at hand, as with metadata and with what is asked of a store in memory.
  */
 function recordsOf({ server }: Side): string[] {
   const told = ({ method, code }: CallRecord) => {
-    if (method.startsWith('cairn.v1.MetaService/')) return 'over';
+    if (/^cairn\.v1\.(MetaService\/|BlobService\/(FindMissing|BatchRead)$)/.test(method)) return 'over';
     return unary.test(method) && code !== 'ok' ? 'failed' : code;
   };
   return server.calls.map((call) => `${call.protocol} ${call.method} ${told(call)}`).sort();
