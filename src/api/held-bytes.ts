@@ -6,24 +6,29 @@ import { CairnError } from '../base/errors.js';
 export class HeldBytes {
   readonly #budget: ByteBudget;
   #bytes = 0;
+  #isReleased = false;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
   }
 
-  /** `overloaded` when all requests together hold too much. */
+  /** Nothing is counted for a request that is over. `overloaded` when all requests together hold too much. */
   take(bytes: number): void {
+    if (this.#isReleased) return;
     if (!this.#budget.take(bytes)) throw new CairnError('overloaded', 'too many bytes are on their way; try again');
     this.#bytes += bytes;
   }
 
   /** So many of them are held no longer. */
   give(bytes: number): void {
-    this.#budget.give(bytes);
-    this.#bytes -= bytes;
+    const given = Math.min(bytes, this.#bytes);
+    this.#budget.give(given);
+    this.#bytes -= given;
   }
 
+  /** The request is over, whatever is still done for it. */
   release(): void {
+    this.#isReleased = true;
     this.#budget.give(this.#bytes);
     this.#bytes = 0;
   }
