@@ -113,10 +113,12 @@ export class Checks {
     }
   }
 
-  /** What was committed is never replaced in a log that held it. */
+  /** What was committed is never replaced in a log that held it, at the word of a leader of that term or a later one. */
   #replaced(node: Observed, entry: Entry): void {
     const committed = this.#committed.get(entry.index);
     if (committed === undefined || committed.term === entry.term) return;
+    // An earlier leader's words may come late to a node that was not needed for the commit. The later leader puts that right.
+    if (entry.term < committed.inTerm) return;
     if (node.written.termAt(entry.index) === committed.term) {
       throw new Violation('committed entries stay', `node ${node.id} replaces ${entry.index}@${committed.term}`);
     }
