@@ -60,7 +60,7 @@ export class Machine {
       segmentBytesTarget,
       indexMemoryBytes: random.pick(indexMemories),
       tableSaveChangesMin: random.pick([1, 5, 1000]),
-      maintenanceIntervalMilliseconds: 1,
+      maintenanceIntervalMilliseconds,
       clock: machine.clock,
       random,
       report: (level, message, details) => machine.reports.push({ level, message, details }),
@@ -85,7 +85,10 @@ export class Machine {
   }
 }
 
-/** Time stands still; whoever waits for it is called by `runNext`. */
+/** Of maintenance, and of nothing else. */
+const maintenanceIntervalMilliseconds = 1;
+
+/** Time stands still. Maintenance is called by `runNext`; others, who wait longer, never are. */
 class ManualClock implements Clock {
   #next: (() => void) | undefined;
   #onWait: (() => void) | undefined;
@@ -98,7 +101,8 @@ class ManualClock implements Clock {
     return 0;
   }
 
-  after(_milliseconds: number, callback: () => void): () => void {
+  after(milliseconds: number, callback: () => void): () => void {
+    if (milliseconds > maintenanceIntervalMilliseconds) return () => {};
     this.#next = callback;
     this.#onWait?.();
     return () => {
@@ -106,7 +110,7 @@ class ManualClock implements Clock {
     };
   }
 
-  /** Calls the one who waits, and resolves when it waits again. At once, and with false, when nobody does. */
+  /** Calls maintenance, and resolves when it waits again. At once, and with false, when it does not wait. */
   async runNext(): Promise<boolean> {
     const next = this.#next;
     if (next === undefined) return false;
