@@ -81,7 +81,7 @@ export const limits = {
   spareRecordBytes: 17 * kib,
   spareRecordsCountMax: 64,
   /** What such a read spares, and the most that it is charged for the time that it took. */
-  promptReadWorthMilliseconds: 0.02,
+  promptReadWorthMicroseconds: 20,
   promptReadChargeMillisecondsMax: 5,
   /** The most that is saved up, and how long none is made when what was saved is used up. */
   promptReadCreditMillisecondsMax: 20,

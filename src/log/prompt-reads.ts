@@ -26,7 +26,7 @@ export class PromptReads {
     const end = this.#clock.monotonic();
     // What takes longer than a disk does is the process that was put to sleep.
     const charge = Math.min(end - start, limits.promptReadChargeMillisecondsMax);
-    this.#balanceMilliseconds += limits.promptReadWorthMilliseconds - charge;
+    this.#balanceMilliseconds += limits.promptReadWorthMicroseconds / 1000 - charge;
     if (this.#balanceMilliseconds < 0) this.#pause(end);
     else if (this.#balanceMilliseconds > limits.promptReadCreditMillisecondsMax) {
       this.#balanceMilliseconds = limits.promptReadCreditMillisecondsMax;

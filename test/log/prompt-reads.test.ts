@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
 import { PromptReads } from '../../src/log/prompt-reads.js';
 
-const { promptReadBytesMax, promptReadWorthMilliseconds: worth, promptReadCreditMillisecondsMax: credit } = limits;
+const { promptReadBytesMax, promptReadCreditMillisecondsMax: credit } = limits;
+const worth = limits.promptReadWorthMicroseconds / 1000;
 const {
   promptReadChargeMillisecondsMax: charge,
   promptReadPauseMillisecondsMin: pauseMin,
