@@ -39,16 +39,17 @@ export async function httpReads(directory: string, size: HttpReadsSize, effort: 
   await writeFile(join(web, 'small'), small);
   await writeFile(join(web, 'large'), large.pieces);
   const cairn = await openCairn(join(directory, 'served'));
+  const withWorkers = await openCairn(join(directory, 'served-by-workers'), '--workers=2');
   const bareSmall = await spawnBareFileServer(join(web, 'small'));
   const bareLarge = await spawnBareFileServer(join(web, 'large'));
   const nginx = await spawnNginx(join(directory, 'nginx'), web);
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
-  const servers = [cairn, bareSmall, bareLarge, nginx, bazelRemote];
+  const servers = [cairn, withWorkers, bareSmall, bareLarge, nginx, bazelRemote];
   try {
     const smallUrl = `${cairn.url}/blobs/${hashHex(digestBlob(small).hash)}`;
     const theirUrl = `${bazelRemote?.url}/cas/${createHash('sha256').update(small).digest('hex')}`;
     await put(smallUrl, small);
-    await put(cairn.url + large.path, Buffer.concat(large.pieces));
+    for (const { url } of [cairn, withWorkers]) await put(url + large.path, Buffer.concat(large.pieces));
     if (bazelRemote) await put(theirUrl, small);
     const script = join(directory, 'ranges.lua');
     await writeFile(script, rangeScript(size.mebibytes));
@@ -74,11 +75,13 @@ export async function httpReads(directory: string, size: HttpReadsSize, effort: 
       ),
       await section(
         `Ranges over HTTP/1.1: 64 KiB anywhere in ${size.mebibytes} MiB, ${connections} connections`,
-        'From the page cache. The client is wrk. Cairn checks the blocks that a range touches, one or two of 64 KiB.',
+        'From the page cache. The client is wrk. The bare server reads in a thread beside the one that sends; Cairn with no workers ' +
+          'reads, checks and sends in one. It checks all that it sends, and what lies around it in pieces of 4 KiB.',
         ['nginx'],
         [
           load('bare node:http', bareLarge.url, script),
           { ...load('GET with Range', cairn.url + large.path, script), budget: 0.8 },
+          load('GET with Range, two workers', withWorkers.url + large.path, script),
           ...(nginx ? [load('nginx, one worker', `${nginx.url}/large`, script)] : []),
         ],
       ),

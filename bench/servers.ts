@@ -16,7 +16,7 @@ export async function closeSharedServers(): Promise<void> {
   for (const server of shared.values()) await (await server).close();
 }
 
-export async function openCairn(directory: string, flag?: '--no-lane'): Promise<ServerProcess> {
+export async function openCairn(directory: string, flag?: '--no-lane' | '--workers=2'): Promise<ServerProcess> {
   const flags = flag === undefined ? [] : [flag];
   if (directoryOfShared === undefined) return spawnCairn(directory, flags);
   const key = flags.join();

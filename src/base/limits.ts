@@ -80,8 +80,9 @@ export const limits = {
   /** Memory that small ones are read into, and pieces of it that wait for the next. */
   spareRecordBytes: 17 * kib,
   spareRecordsCountMax: 64,
-  /** What such a read spares, and the most that it is charged for the time that it took. */
+  /** What such a read spares beside the copying, which a thread would do as slowly; and the most it is charged for its time. */
   promptReadWorthMicroseconds: 20,
+  promptReadCopiedBytesPerMicrosecond: 4 * kib,
   promptReadChargeMillisecondsMax: 5,
   /** The most that is saved up, and how long none is made when what was saved is used up. */
   promptReadCreditMillisecondsMax: 20,

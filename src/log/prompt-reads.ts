@@ -26,7 +26,7 @@ export class PromptReads {
     const end = this.#clock.monotonic();
     // What takes longer than a disk does is the process that was put to sleep.
     const charge = Math.min(end - start, limits.promptReadChargeMillisecondsMax);
-    this.#balanceMilliseconds += limits.promptReadWorthMicroseconds / 1000 - charge;
+    this.#balanceMilliseconds += worthMilliseconds(bytes) - charge;
     if (this.#balanceMilliseconds < 0) this.#pause(end);
     else if (this.#balanceMilliseconds > limits.promptReadCreditMillisecondsMax) {
       this.#balanceMilliseconds = limits.promptReadCreditMillisecondsMax;
@@ -43,4 +43,9 @@ export class PromptReads {
     );
     this.#resumesAt = now + this.#pauseMilliseconds;
   }
+}
+
+/** The hand-over to a thread and back, and the copying that it would do. */
+function worthMilliseconds(bytes: number): number {
+  return (limits.promptReadWorthMicroseconds + bytes / limits.promptReadCopiedBytesPerMicrosecond) / 1000;
 }
