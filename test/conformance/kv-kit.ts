@@ -3,6 +3,7 @@
 
 import { expect, it } from 'vitest';
 import { type ErrorCode, errorCode } from '../../src/base/errors.js';
+import { connect } from '../../src/client/client.js';
 import { prefixRange, textKey } from '../../src/meta/keys.js';
 import type { KeyRange, KeyValue, KvEvent, KvStore, Operation, WatchBatch } from '../../src/meta/kv.js';
 
@@ -12,6 +13,19 @@ export interface OpenedKv {
   reopen?(): Promise<KvStore>;
   /** Closes the newest store, which may be closed already. */
   close(): Promise<void>;
+}
+
+/** The store of the server at this address, over MetaService; the server stays the caller's. */
+export async function openRemoteKv(url: string): Promise<OpenedKv> {
+  const client = connect(url);
+  const kv = await client.metadata();
+  return {
+    kv,
+    async close() {
+      await kv.close();
+      client.close();
+    },
+  };
 }
 
 export interface KvUnderTest {

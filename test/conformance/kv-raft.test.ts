@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { connect } from '../../src/client/client.js';
 import { RaftProcesses } from '../support/raft-processes.js';
 import { kvSuite } from './kv.js';
+import { openRemoteKv } from './kv-kit.js';
 
 let directory: string;
 let group: RaftProcesses;
@@ -24,15 +24,5 @@ afterAll(async () => {
 
 kvSuite({
   name: 'three processes of a Raft group',
-  open: async () => {
-    const client = connect(group.urls[asked++ % group.urls.length]!);
-    const kv = await client.metadata();
-    return {
-      kv,
-      async close() {
-        await kv.close();
-        client.close();
-      },
-    };
-  },
+  open: () => openRemoteKv(group.urls[asked++ % group.urls.length]!),
 });
