@@ -362,10 +362,10 @@ export const limits = {
   laneBatchBytesMax: 512 * kib,
   /** Bytes of messages that have to be whole, and of answers put together from blobs, of all RPCs together. */
   messageBudgetBytes: 256 * mib,
-  /** Messages of this range are put together in memory that is used again, of which so many pieces wait for the next. */
-  laneSpareBytesMin: 256 * kib,
+  /** Messages of this range are put together in memory that is used again, of which so many bytes wait for the next. */
+  laneSpareBytesMin: 64 * kib,
   laneSpareBytesMax: 4 * mib + 512 * kib,
-  laneSparesCountMax: 4,
+  laneSparesBytesMax: 18 * mib,
   /** Answers up to here are copied behind their envelope's head, into memory of which so many pieces wait for the next. */
   laneCopiedBytesMax: 16 * kib,
   laneFramesCountMax: 256,

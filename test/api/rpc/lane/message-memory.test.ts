@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MessageMemory } from '../../../../src/api/rpc/lane/message-memory.js';
 import { limits } from '../../../../src/base/limits.js';
 
-const { laneSpareBytesMin, laneSpareBytesMax, laneSparesCountMax } = limits;
+const { laneSpareBytesMin, laneSpareBytesMax, laneSparesBytesMax } = limits;
 const runOf = (length: number, byte: number) => new Uint8Array(length).fill(byte);
 
 describe('MessageMemory', () => {
@@ -31,11 +31,21 @@ describe('MessageMemory', () => {
     expect(large().buffer).not.toBe(small.buffer);
   });
 
-  it('keeps only so much', () => {
+  it('takes less than twice what a message needs, and uses it again for one of about that length', () => {
     const memory = new MessageMemory();
-    const messages = Array.from({ length: laneSparesCountMax + 2 }, () => memory.join([runOf(laneSpareBytesMin, 1)]));
+    const first = memory.join([runOf(300_000, 1)]);
+    expect(first.buffer.byteLength).toBeLessThan(600_000);
+    memory.release(first);
+    expect(memory.join([runOf(2_000_000, 1)]).buffer).not.toBe(first.buffer);
+    expect(memory.join([runOf(310_000, 1)]).buffer).toBe(first.buffer);
+  });
+
+  it('keeps only so much, and of that what came last', () => {
+    const memory = new MessageMemory();
+    const kept = laneSparesBytesMax / laneSpareBytesMax;
+    const messages = Array.from({ length: kept + 2 }, () => memory.join([runOf(laneSpareBytesMax, 1)]));
     for (const message of messages) memory.release(message);
-    const again = new Set(messages.map(() => memory.join([runOf(laneSpareBytesMin, 1)]).buffer));
-    expect(messages.filter(({ buffer }) => again.has(buffer))).toHaveLength(laneSparesCountMax);
+    const again = new Set(messages.map(() => memory.join([runOf(laneSpareBytesMax, 1)]).buffer));
+    expect(messages.map(({ buffer }) => again.has(buffer))).toEqual(messages.map((_, index) => index >= 2));
   });
 });
