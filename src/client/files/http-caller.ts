@@ -145,8 +145,16 @@ export class HttpCaller {
       throw error;
     }
     const isGzip = answer.headers['content-encoding'] === 'gzip';
-    return { status, headers: answer.headers, body: isGzip ? answer.pipe(createGunzip()) : answer };
+    return { status, headers: answer.headers, body: isGzip ? gunzipped(answer) : answer };
   }
+}
+
+/** Ends with the answer, however that ends, and the answer with it. */
+function gunzipped(answer: IncomingMessage): Readable {
+  const body = createGunzip();
+  // What breaks off is told by the body.
+  pipeline(answer, body).catch(() => {});
+  return body;
 }
 
 async function send(

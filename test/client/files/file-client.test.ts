@@ -1,7 +1,8 @@
 // The client of files against a real server, and against servers that fail as servers do.
 
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, get, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/base/clock.js';
 import { errorCode } from '../../../src/base/errors.js';
@@ -51,6 +52,19 @@ async function fake(answer: RequestListener): Promise<string> {
   fakes.push(server);
   await new Promise((resolve) => server.once('listening', resolve));
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** How many bytes travel. */
+function fetchRaw(url: string, acceptEncoding = ''): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { 'accept-encoding': acceptEncoding } }, (answer) => {
+      let length = 0;
+      answer.on('data', (piece: Buffer) => {
+        length += piece.length;
+      });
+      answer.on('end', () => resolve(length));
+    }).on('error', reject);
+  });
 }
 
 const bytes = (size: number) => Buffer.from(seededRandom(size).bytes(size));
@@ -117,6 +131,90 @@ describe('files', () => {
     expect(await mine.info(file_id)).toMatchObject({ version: 2 });
     await mine.restore(file_id, 1);
     expect(await mine.info(file_id)).toMatchObject({ version: 3 });
+  });
+});
+
+describe('what is remembered of a file', () => {
+  const info = { file_id: 'f_000000000001', file_name: 'name', file_size: 3, version: 1 };
+  /** Whether the client has asked for news of it alone, each time it has asked. */
+  let askedForNews: boolean[];
+  let files: FileClient;
+
+  beforeEach(async () => {
+    askedForNews = [];
+    const address = await fake((request, response) => {
+      request.resume();
+      const { method, url } = request;
+      if (method === 'GET') askedForNews.push(request.headers['if-none-match'] !== undefined);
+      response.writeHead(200, { 'content-type': 'application/json', etag: '"1"' });
+      const stored = { results: [{ file_name: 'name', data: info }] };
+      request.on('end', () => response.end(JSON.stringify({ data: url?.includes('batch') ? stored : info })));
+    });
+    files = client({ addresses: [address], enableCache: true });
+    await files.info(info.file_id);
+    await files.info(info.file_id);
+    expect(askedForNews).toEqual([false, true]);
+  });
+
+  it.each([
+    { name: 'a batch', change: () => files.uploadBatch([{ name: 'name', content: bytes(3) }]) },
+    { name: 'a deletion', change: () => files.delete(info.file_id) },
+    { name: 'the return of an earlier version', change: () => files.restore(info.file_id, 1) },
+  ])('is forgotten with $name', async ({ change }) => {
+    await change();
+    await files.info(info.file_id);
+    expect(askedForNews).toEqual([false, true, false]);
+  });
+});
+
+describe('a compressed download', () => {
+  /** The first part of a long gzip body, and what becomes of its connection. */
+  async function begun(): Promise<{ address: string; socket(): Socket; closed: Promise<void> }> {
+    let socket: Socket | undefined;
+    let onClosed = () => {};
+    const closed = new Promise<void>((resolve) => {
+      onClosed = resolve;
+    });
+    const address = await fake((request, response) => {
+      const body = gzipSync(bytes(1_000_000));
+      response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': body.length });
+      response.write(body.subarray(0, 500_000));
+      socket = request.socket.on('close', onClosed).on('error', () => {});
+    });
+    return { address, socket: () => socket!, closed };
+  }
+
+  it('is asked for so that the server compresses', async () => {
+    const files = client({ compression: true });
+    const { file_id } = await files.upload('plain', Buffer.alloc(100_000, 'a'));
+    let bytesRead = 0;
+    const proxied = await fake((request, response) => {
+      void fetchRaw(served.url + request.url, request.headers['accept-encoding']).then((length) => {
+        bytesRead = length;
+        response.writeHead(404).end();
+      });
+    });
+    await client({ addresses: [proxied], compression: true })
+      .download(file_id)
+      .catch(() => {});
+    expect(bytesRead).toBeGreaterThan(0);
+    expect(bytesRead).toBeLessThan(10_000);
+  });
+
+  it('that breaks off says so', async () => {
+    const { address, socket } = await begun();
+    const body = await client({ addresses: [address], compression: true }).downloadStream('f_000000000000');
+    const reading = (async () => {
+      for await (const _ of body) socket().destroy();
+    })();
+    await expect(reading).rejects.toThrow();
+  });
+
+  it('that nobody wants any more lets its connection go', async () => {
+    const { address, closed } = await begun();
+    const body = await client({ addresses: [address], compression: true }).downloadStream('f_000000000000');
+    for await (const _ of body) break;
+    await closed;
   });
 });
 
