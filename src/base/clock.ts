@@ -37,9 +37,16 @@ export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
-/** Resolves after so many milliseconds of the given clock. */
-export function sleep(clock: Clock, milliseconds: number): Promise<void> {
+/** Resolves after so many milliseconds of the given clock, or when the signal aborts. */
+export function sleep(clock: Pick<Clock, 'after'>, milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    clock.after(milliseconds, resolve);
+    const wake = () => {
+      cancel();
+      signal?.removeEventListener('abort', wake);
+      resolve();
+    };
+    const cancel = clock.after(milliseconds, wake);
+    signal?.addEventListener('abort', wake);
+    if (signal?.aborted) wake();
   });
 }

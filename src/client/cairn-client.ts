@@ -8,6 +8,7 @@ import { type BlobHash, type Digest, formatHash } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { interruptible } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
+import { type Random, systemRandom } from '../base/random.js';
 import { resolveRange } from '../base/range.js';
 import { digestBlob } from '../blake3/hasher.js';
 import type { KvStore } from '../meta/kv.js';
@@ -64,16 +65,14 @@ export interface TreeCheck {
 
 export class CairnClient {
   readonly #connection: ClientTransport;
-  readonly #clock: Clock;
   readonly #transport: CallParts;
   #services: Promise<Services> | undefined;
 
-  constructor(connection: ClientTransport, clock: Clock = systemClock) {
+  constructor(connection: ClientTransport, clock: Clock = systemClock, random: Random = systemRandom) {
     this.#connection = connection;
-    this.#clock = clock;
     const lease = new TransportLease(connection.call, clock);
     connection.onSessionEnd(() => lease.forget());
-    this.#transport = { client: async () => (await this.#loaded()).transport, lease };
+    this.#transport = { client: async () => (await this.#loaded()).transport, lease, clock, random };
   }
 
   #loaded(): Promise<Services> {
@@ -148,7 +147,7 @@ export class CairnClient {
    */
   async *get(blob: BlobHash | Digest, { start = 0, length, signal }: RangeOptions = {}): AsyncGenerator<Uint8Array> {
     const digest = isDigest(blob) ? blob : await this.digestOf(blob, { signal });
-    yield* download(this.#transport, this.#clock, digest, resolveRange(digest.size, start, length), signal);
+    yield* download(this.#transport, digest, resolveRange(digest.size, start, length), signal);
   }
 
   /** The whole digest of a blob known by hash; `not_found` when there is none. */
@@ -249,7 +248,8 @@ export class CairnClient {
   async metadata(): Promise<KvStore> {
     const { RemoteKv } = await import('./remote-kv.js');
     const { transport, call } = this.#connection;
-    return new RemoteKv({ transport, call, clock: this.#clock });
+    const { clock, random } = this.#transport;
+    return new RemoteKv({ transport, call, clock, random });
   }
 
   /** Who keeps the server's metadata together, where a Raft group does. */

@@ -3,7 +3,7 @@
 // has the blob. Of a range the length is checked; its bytes were checked against their checksums where they are stored,
 // and nothing on this way can tie them to the digest.
 
-import { type Clock, sleep } from '../base/clock.js';
+import { sleep } from '../base/clock.js';
 import { type Digest, formatHash, hashesEqual } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -11,17 +11,17 @@ import type { ByteRange } from '../base/range.js';
 import { createHasher } from '../blake3/hasher.js';
 import type { CallParts } from './call-parts.js';
 import { isBrokenConnection, toCairnError } from './error-codes.js';
+import { retryPause } from './retry-pause.js';
 import { encodeDigest } from './wire.js';
 
 /** The range's bytes in order, in pieces of the sender's making. `corrupt` when they are not those of the digest. */
 export async function* download(
   parts: CallParts,
-  clock: Clock,
   digest: Digest,
   range: ByteRange,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const pieces = resumed(parts, clock, digest, range, signal);
+  const pieces = resumed(parts, digest, range, signal);
   const whole = range.start === 0 && range.end === digest.size;
   if (!whole) {
     yield* pieces;
@@ -48,7 +48,6 @@ export async function* download(
 
 async function* resumed(
   parts: CallParts,
-  clock: Clock,
   digest: Digest,
   range: ByteRange,
   signal: AbortSignal | undefined,
@@ -56,10 +55,11 @@ async function* resumed(
   let at = range.start;
   let attempts = 0;
   let tokenRenewed = false;
+  let isAnswered = false;
   // A server that cannot be reached at all is reported at once; only what follows is worth repeating.
   await parts.lease.concurrency();
-  // Asked for once at least: that no byte of an absent blob was wanted does not make it present.
-  do {
+  // Answered once at least: that no byte of an absent blob was wanted does not make it present.
+  while (at < range.end || (range.start === range.end && !isAnswered)) {
     try {
       for await (const piece of ask(parts, digest, { start: at, end: range.end }, signal)) {
         if (piece.length > range.end - at) throw new CairnError('corrupt', 'the server sent more bytes than asked for');
@@ -67,6 +67,7 @@ async function* resumed(
         attempts = 0;
         yield piece;
       }
+      isAnswered = true;
       if (at < range.end) throw new CairnError('corrupt', `the server sent ${range.end - at} bytes too few`);
     } catch (error) {
       const failure = toCairnError(error, signal);
@@ -77,10 +78,10 @@ async function* resumed(
       }
       attempts++;
       if (!isBrokenConnection(failure) || attempts >= limits.downloadAttemptsCountMax) throw failure;
-      const wait = limits.downloadRetryMillisecondsMin * 2 ** (attempts - 1);
-      await sleep(clock, Math.min(wait, limits.downloadRetryMillisecondsMax));
+      const most = Math.min(limits.downloadRetryMillisecondsMin * 2 ** attempts, limits.downloadRetryMillisecondsMax);
+      await sleep(parts.clock, retryPause(parts.random, most), signal);
     }
-  } while (at < range.end);
+  }
 }
 
 async function* ask(

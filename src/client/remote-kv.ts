@@ -16,6 +16,7 @@ import { type Clock, sleep } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { frameOf } from '../base/message-frame.js';
+import type { Random } from '../base/random.js';
 import {
   type MetaCompareSchema,
   MetaComparison,
@@ -57,12 +58,14 @@ import type {
 } from '../meta/kv.js';
 import { isBrokenConnection, toCairnError } from './error-codes.js';
 import type { Call } from './grpc-session.js';
+import { retryPause } from './retry-pause.js';
 
 /** The server's connections, which are the caller's to close. */
 export interface RemoteKvParts {
   readonly transport: Transport;
   readonly call: Call;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 const { getKey, rangeKeys, commitTxn } = MetaService.method;
@@ -142,7 +145,8 @@ export class RemoteKv implements KvStore {
         if (!hasBegun || this.#closing.signal.aborted || !isBrokenConnection(failure)) throw failure;
       }
       const { kvRetryMillisecondsMin: min, kvRetryMillisecondsMax: max } = limits;
-      await sleep(this.#parts.clock, Math.min(max, min * 2 ** Math.min(failures++, 16)));
+      const most = Math.min(max, min * 2 ** Math.min(failures++, 16));
+      await sleep(this.#parts.clock, retryPause(this.#parts.random, most), signal);
     }
   }
 

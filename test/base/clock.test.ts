@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type Clock, formatTime, sleep, systemClock } from '../../src/base/clock.js';
 
@@ -80,5 +81,22 @@ describe('sleep', () => {
     wake();
     await sleeping;
     expect(asked).toEqual([1e9]);
+  });
+
+  it.each(['before', 'later'])('ends with its signal, raised %s, and leaves nothing behind', async (when) => {
+    let timers = 0;
+    const clock = {
+      after() {
+        timers++;
+        return () => void timers--;
+      },
+    };
+    const stopping = new AbortController();
+    if (when === 'before') stopping.abort();
+    const sleeping = sleep(clock, 1e9, stopping.signal);
+    stopping.abort();
+    await sleeping;
+    expect(timers).toBe(0);
+    expect(getEventListeners(stopping.signal, 'abort')).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../src/base/clock.js';
 import { type Digest, hashHex } from '../../src/base/digest.js';
 import { errorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
-import { createHasher } from '../../src/blake3/hasher.js';
+import { createHasher, digestBlob } from '../../src/blake3/hasher.js';
 import { CairnClient } from '../../src/client/cairn-client.js';
 import { connect } from '../../src/client/client.js';
 import { openNodeTransport } from '../../src/client/node-transport.js';
@@ -16,10 +16,12 @@ import { type Served, serve, WatchedStore } from '../support/served.js';
 /** Waits are noted and cut short. */
 class HastyClock implements Clock {
   readonly waits: number[] = [];
+  onWait: () => void = () => {};
   now = () => systemClock.now();
   monotonic = () => systemClock.monotonic();
   after(milliseconds: number, callback: () => void): () => void {
     this.waits.push(milliseconds);
+    this.onWait();
     return systemClock.after(1, callback);
   }
 }
@@ -80,7 +82,34 @@ describe('a download', () => {
     await expect(reading.catch((error: unknown) => Promise.reject(errorCode(error)))).rejects.toBe('unavailable');
     expect(clock.waits).toHaveLength(limits.downloadAttemptsCountMax - 1);
     expect(clock.waits).toEqual([...clock.waits].sort((a, b) => a - b));
-    expect(clock.waits[0]).toBe(limits.downloadRetryMillisecondsMin);
+    expect(clock.waits[0]).toBeGreaterThanOrEqual(limits.downloadRetryMillisecondsMin);
+    expect(clock.waits[0]).toBeLessThan(2 * limits.downloadRetryMillisecondsMin);
+  });
+
+  it('of no bytes asks until it is told whether the blob is there', async () => {
+    const absent = digestBlob(seededRandom(6).bytes(10));
+    // The connections that are there already stay.
+    await client.recommendedConcurrency();
+    proxy.refuses = true;
+    clock.onWait = () => {
+      proxy.refuses = false;
+    };
+    const reading = hashOf(client.get(absent, { start: 10, length: 0 }));
+    await expect(reading.catch((error: unknown) => Promise.reject(errorCode(error)))).rejects.toBe('not_found');
+    expect(clock.waits).toHaveLength(1);
+  });
+
+  it('that waits to try again can be given up', async () => {
+    const stopping = new AbortController();
+    clock.after = () => {
+      // A wait without an end.
+      stopping.abort();
+      return () => {};
+    };
+    const reading = (async () => {
+      for await (const _ of client.get(digest, { signal: stopping.signal })) proxy.cutAll();
+    })();
+    await expect(reading.catch((error: unknown) => Promise.reject(errorCode(error)))).rejects.toBe('canceled');
   });
 
   it('reports a server that cannot be reached at once', async () => {

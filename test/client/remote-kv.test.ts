@@ -3,6 +3,7 @@
 import { Code, ConnectError, createRouterTransport } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
+import { systemRandom } from '../../src/base/random.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import type { CairnClient } from '../../src/client/cairn-client.js';
 import { connect } from '../../src/client/client.js';
@@ -65,7 +66,7 @@ it('a watch that nothing has come to yet goes on, too', async () => {
       yield { revision: 7n };
     });
   });
-  const remote = new RemoteKv({ transport, call: () => Promise.reject(), clock: systemClock });
+  const remote = new RemoteKv({ transport, call: () => Promise.reject(), clock: systemClock, random: systemRandom });
   expect(await take(iterate(remote.watch(everyKey, { from: 5 })), 1)).toEqual([{ revision: 7, events: [] }]);
 });
 

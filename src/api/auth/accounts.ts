@@ -146,10 +146,6 @@ async function follow(
       if (!signal.aborted) logger.warn({ err: error }, 'changes of accounts cannot be followed: trying again');
     }
     follower.lost();
-    if (!signal.aborted) await Promise.race([sleep(clock, limits.accountWatchRetryMilliseconds), aborted(signal)]);
+    if (!signal.aborted) await sleep(clock, limits.accountWatchRetryMilliseconds, signal);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -13,6 +13,7 @@ import { limits } from '../../base/limits.js';
 import { wasNeverSent } from '../../base/never-sent.js';
 import type { Random } from '../../base/random.js';
 import { authorizationOf, type ConnectOptions, tlsOptions } from '../connect-options.js';
+import { retryPause } from '../retry-pause.js';
 import { answeredError } from './answered-error.js';
 import { bytesOf } from './read-body.js';
 
@@ -86,7 +87,8 @@ export class HttpCaller {
         if (!mayRepeat(call, failure)) throw failure;
         if (at === this.#preferred) this.#preferred++;
         // Another address is asked at once; when all have been, it is time to wait.
-        if ((attempt + 1) % this.#origins.length === 0) await this.#pause(Math.floor(attempt / this.#origins.length));
+        const rounds = Math.floor((attempt + 1) / this.#origins.length);
+        if ((attempt + 1) % this.#origins.length === 0) await this.#pause(rounds - 1, call.signal);
       }
     }
   }
@@ -102,10 +104,9 @@ export class HttpCaller {
     this.#https.destroy();
   }
 
-  #pause(failures: number): Promise<void> {
+  #pause(failures: number, signal: AbortSignal | undefined): Promise<void> {
     const most = Math.min(this.#options.retryIntervalMilliseconds * 2 ** failures, limits.fileRetryMillisecondsMax);
-    // Between half of it and all, so that clients do not come back together.
-    return sleep(this.#clock, most * (0.5 + this.#random.bytes(1)[0]! / 512));
+    return sleep(this.#clock, retryPause(this.#random, most), signal);
   }
 
   async #attempt(origin: URL, { method, path, headers, body, signal }: HttpCall): Promise<HttpAnswer> {
