@@ -1,14 +1,15 @@
 // Accounts and tokens by command, from the first admin of an empty directory to a server on every address behind TLS.
 
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CairnServerProcess, runCairn, spawnCairn, startCairnServer } from '../support/cairn-process.js';
-import { type CertificateFile, TestAuthority } from '../support/certificates.js';
+import { useAuthority } from '../support/certificates.js';
 
 const password = 'correct horse';
+const authority = useAuthority();
 let data: string;
 let server: CairnServerProcess | undefined;
 beforeAll(() => {
@@ -118,52 +119,39 @@ describe.sequential('cairn user', () => {
   }, 120_000);
 
   it('a server with accounts may be reached by others; by TLS, too', async () => {
-    const authority = new TestAuthority();
-    try {
-      const [cert, key] = ['live.pem', 'live.key'].map((name) => join(authority.directory, name)) as [string, string];
-      const put = (from: CertificateFile) => {
-        copyFileSync(from.key, key);
-        copyFileSync(from.cert, cert);
-      };
-      put(authority.issue('localhost'));
-      const tls = ['--tls-cert', cert, '--tls-key', key];
-      const child = spawnCairn(['serve', '--listen', '0.0.0.0:0', '--data', data, ...tls]);
-      const url = await new Promise<string>((resolve) => {
-        child.stdout.on('data', (bytes) => resolve(/listening on (\S+)/.exec(String(bytes))![1]!));
-      });
-      expect(url).toMatch(/^https:\/\/0\.0\.0\.0:/);
-      const at = { server: url.replace('0.0.0.0', 'localhost'), env: { CAIRN_PASSWORD: 'new password' } };
-      expect(await runCairn(['ls', '--user', 'root'], at)).toMatchObject({ code: 4 });
-      expect(await runCairn(['ls', '--user', 'root', '--ca', authority.ca], at)).toMatchObject({ code: 0 });
-      expect(
-        await runCairn(['put', '-', '--user', 'root'], {
-          ...at,
-          env: { ...at.env, CAIRN_CA: authority.ca },
-          input: 'x',
-        }),
-      ).toMatchObject({
-        code: 0,
-      });
-      const serial = () =>
-        new Promise<string>((resolve) => {
-          const socket = tlsConnect(
-            { host: 'localhost', port: Number(new URL(url).port), ca: authority.trusted },
-            () => {
-              resolve(socket.getPeerCertificate().serialNumber);
-              socket.destroy();
-            },
-          );
+    const { files, put } = authority.place(authority.issue('localhost'));
+    const tls = ['--tls-cert', files.cert, '--tls-key', files.key];
+    const child = spawnCairn(['serve', '--listen', '0.0.0.0:0', '--data', data, ...tls]);
+    const url = await new Promise<string>((resolve) => {
+      child.stdout.on('data', (bytes) => resolve(/listening on (\S+)/.exec(String(bytes))![1]!));
+    });
+    expect(url).toMatch(/^https:\/\/0\.0\.0\.0:/);
+    const at = { server: url.replace('0.0.0.0', 'localhost'), env: { CAIRN_PASSWORD: 'new password' } };
+    expect(await runCairn(['ls', '--user', 'root'], at)).toMatchObject({ code: 4 });
+    expect(await runCairn(['ls', '--user', 'root', '--ca', authority.ca], at)).toMatchObject({ code: 0 });
+    expect(
+      await runCairn(['put', '-', '--user', 'root'], {
+        ...at,
+        env: { ...at.env, CAIRN_CA: authority.ca },
+        input: 'x',
+      }),
+    ).toMatchObject({
+      code: 0,
+    });
+    const serial = () =>
+      new Promise<string>((resolve) => {
+        const socket = tlsConnect({ host: 'localhost', port: Number(new URL(url).port), ca: authority.trusted }, () => {
+          resolve(socket.getPeerCertificate().serialNumber);
+          socket.destroy();
         });
-      const before = await serial();
-      put(authority.issue('localhost'));
-      child.kill('SIGHUP');
-      await expect.poll(serial).not.toBe(before);
-      const closed = new Promise((resolve) => child.on('close', resolve));
-      child.kill('SIGTERM');
-      await closed;
-    } finally {
-      authority.remove();
-    }
+      });
+    const before = await serial();
+    put(authority.issue('localhost'));
+    child.kill('SIGHUP');
+    await expect.poll(serial).not.toBe(before);
+    const closed = new Promise((resolve) => child.on('close', resolve));
+    child.kill('SIGTERM');
+    await closed;
   }, 60_000);
 
   it('the last account goes only where no server runs, and leaves everything open', async () => {

@@ -6,16 +6,15 @@ import { MemoryStore } from '../../src/cas/memory-store.js';
 import { type CairnClient, connect } from '../../src/client/client.js';
 import { authorizationOf, type ConnectOptions } from '../../src/client/connect-options.js';
 import { password } from '../support/accounts.js';
-import { TestAuthority } from '../support/certificates.js';
+import { useAuthority } from '../support/certificates.js';
 import { type Served, serve } from '../support/served.js';
 
-let authority: TestAuthority;
+const authority = useAuthority();
 let plain: Served;
 let secure: Served;
 const tokens = new Map<Served, string>();
 beforeAll(async () => {
-  authority = new TestAuthority();
-  const tls = { ...authority.issue('localhost'), clientCa: undefined };
+  const tls = { ...authority.server, clientCa: undefined };
   plain = await serve(new MemoryStore(), { transportTokens: 'required' });
   secure = await serve(new MemoryStore(), { tls });
   for (const served of [plain, secure]) {
@@ -34,7 +33,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const { server } of [plain, secure]) await server.close();
-  authority.remove();
 });
 
 async function using<T>(

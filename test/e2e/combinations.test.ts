@@ -8,12 +8,12 @@ import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from '../../src/client/client.js';
 import { FileClient } from '../../src/client/files/file-client.js';
 import { DownloadRequestSchema, UploadRequestSchema } from '../../src/gen/cairn/lmof/v2/lmof_pb.js';
 import { type CairnServerProcess, runCairn, startCairnServer } from '../support/cairn-process.js';
-import { type CertificateFile, TestAuthority } from '../support/certificates.js';
+import { type CertificateFile, useAuthority } from '../support/certificates.js';
 import { etcdProgram, startEtcd } from '../support/etcd.js';
 import { freePorts } from '../support/free-ports.js';
 import { LmofClient } from '../support/lmof-client.js';
@@ -23,13 +23,7 @@ import { describeWith } from '../support/shared.js';
 const large = Buffer.from(seededRandom(12).bytes(3_000_000));
 const small = Buffer.from('small');
 
-let authority: TestAuthority;
-let certificate: CertificateFile;
-beforeAll(() => {
-  authority = new TestAuthority();
-  certificate = authority.issue('localhost');
-});
-afterAll(() => authority.remove());
+const authority = useAuthority();
 
 let directory: string;
 let server: CairnServerProcess | undefined;
@@ -46,7 +40,7 @@ afterEach(async () => {
 });
 
 const dataFlags = () => ['--data', join(directory, 'data')];
-const tlsFlags = () => ['--tls-cert', certificate.cert, '--tls-key', certificate.key];
+const tlsFlags = () => ['--tls-cert', authority.server.cert, '--tls-key', authority.server.key];
 
 async function speaker(url: string, options: ConnectionOptions = {}): Promise<LmofClient> {
   const { port, protocol } = new URL(url);

@@ -1,27 +1,17 @@
 // The files are looked at now and then, on a clock that the test holds.
 
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Certificates } from '../../src/api/tls-end.js';
 import { type Clock, systemClock } from '../../src/base/clock.js';
 import { CertificateFiles } from '../../src/server/certificate-files.js';
-import { type CertificateFile, TestAuthority } from '../support/certificates.js';
+import { type CertificateFile, useAuthority } from '../support/certificates.js';
 
-let authority: TestAuthority;
-beforeAll(() => {
-  authority = new TestAuthority();
-});
-afterAll(() => authority.remove());
+const authority = useAuthority();
 
 async function setUp(first: CertificateFile) {
-  const live = { cert: join(authority.directory, 'watched.pem'), key: join(authority.directory, 'watched.key') };
-  const put = (from: CertificateFile) => {
-    copyFileSync(from.key, live.key);
-    copyFileSync(from.cert, live.cert);
-  };
-  put(first);
+  const { files: live, put } = authority.place(first);
   const waiting: (() => void)[] = [];
   const clock: Clock = {
     ...systemClock,

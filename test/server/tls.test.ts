@@ -1,25 +1,19 @@
 // A server behind TLS: what it speaks with and without ALPN, whom it lets in, and that its certificates may change.
 
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as http2Connect } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect } from 'node:net';
-import { join } from 'node:path';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { encodeHeader } from '../../src/api/tcp/header.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import type { ServerConfig } from '../../src/server/config.js';
-import { type CertificateFile, TestAuthority } from '../support/certificates.js';
+import { useAuthority } from '../support/certificates.js';
 import { type Served, serve } from '../support/served.js';
 
-let authority: TestAuthority;
-let certificate: CertificateFile;
-beforeAll(() => {
-  authority = new TestAuthority();
-  certificate = authority.issue('localhost');
-});
-afterAll(() => authority.remove());
+const authority = useAuthority();
+const others = useAuthority();
 
 const served: Served[] = [];
 afterEach(async () => {
@@ -27,7 +21,7 @@ afterEach(async () => {
 });
 
 async function start(settings: Partial<ServerConfig> = {}): Promise<Served> {
-  const each = await serve(new MemoryStore(), { tls: { ...certificate, clientCa: undefined }, ...settings });
+  const each = await serve(new MemoryStore(), { tls: { ...authority.server, clientCa: undefined }, ...settings });
   served.push(each);
   return each;
 }
@@ -149,15 +143,11 @@ describe('clients with certificates', () => {
     { name: 'one that has ended', client: () => authority.issue('ann', { days: 0 }), lets: false },
     {
       name: 'one of another authority',
-      client: () => {
-        const others = new TestAuthority();
-        strangers.push(others);
-        return others.issue('ann');
-      },
+      client: () => others.issue('ann'),
       lets: false,
     },
   ])('with $name: $lets', async ({ client, lets }) => {
-    const { port, url } = await start({ tls: { ...certificate, clientCa: authority.ca } });
+    const { port, url } = await start({ tls: { ...authority.server, clientCa: authority.ca } });
     const files = client();
     const identity = files && { cert: readFileSync(files.cert), key: readFileSync(files.key) };
     const heard = say(port, request, { ...identity }, healthy).catch(() => '');
@@ -165,13 +155,9 @@ describe('clients with certificates', () => {
     if (lets) expect(await getByHttp2(url, identity)).toBe(200);
     else await expect(getByHttp2(url, identity)).rejects.toBeDefined();
   });
-  const strangers: TestAuthority[] = [];
-  afterAll(() => {
-    for (const each of strangers) each.remove();
-  });
 
   it('come as the account that their certificate names', async () => {
-    const { url } = await start({ tls: { ...certificate, clientCa: authority.ca } });
+    const { url } = await start({ tls: { ...authority.server, clientCa: authority.ca } });
     const [root, ann, bob] = ['root', 'ann', 'bob'].map((name) => {
       const { cert, key } = authority.issue(name);
       return { cert: readFileSync(cert), key: readFileSync(key), ca: authority.trusted };
@@ -209,18 +195,13 @@ describe('certificates', () => {
     });
 
   it('are read anew without a restart; bad ones change nothing', async () => {
-    const files = { cert: join(authority.directory, 'live.pem'), key: join(authority.directory, 'live.key') };
-    const put = (from: CertificateFile) => {
-      copyFileSync(from.cert, files.cert);
-      copyFileSync(from.key, files.key);
-    };
-    put(certificate);
+    const { files, put } = authority.place(authority.server);
     const { server, port } = await start({ tls: { ...files, clientCa: undefined } });
     const before = await serial(port);
     writeFileSync(files.cert, 'nonsense');
     await server.reloadCertificates();
     expect(await serial(port)).toBe(before);
-    put({ ...authority.issue('localhost'), key: certificate.key });
+    put({ ...authority.issue('localhost'), key: authority.server.key });
     await server.reloadCertificates();
     expect(await serial(port)).toBe(before);
     put(authority.issue('localhost'));
@@ -229,11 +210,11 @@ describe('certificates', () => {
   });
 
   it.each([
-    { name: 'a missing certificate', files: () => ({ cert: '/none', key: certificate.key }) },
-    { name: 'a missing key', files: () => ({ cert: certificate.cert, key: '/none' }) },
-    { name: 'a key of another', files: () => ({ cert: certificate.cert, key: authority.issue('x').key }) },
-    { name: 'a key for a certificate', files: () => ({ cert: certificate.key, key: certificate.key }) },
-    { name: 'no authority', files: () => ({ ...certificate, clientCa: certificate.key }) },
+    { name: 'a missing certificate', files: () => ({ cert: '/none', key: authority.server.key }) },
+    { name: 'a missing key', files: () => ({ cert: authority.server.cert, key: '/none' }) },
+    { name: 'a key of another', files: () => ({ cert: authority.server.cert, key: authority.issue('x').key }) },
+    { name: 'a key for a certificate', files: () => ({ cert: authority.server.key, key: authority.server.key }) },
+    { name: 'no authority', files: () => ({ ...authority.server, clientCa: authority.server.key }) },
   ])('$name keeps the server from starting', async ({ files }) => {
     await expect(start({ tls: { clientCa: undefined, ...files() } })).rejects.toMatchObject({
       code: 'failed_precondition',

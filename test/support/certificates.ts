@@ -1,9 +1,10 @@
 // Certificates as an operator would make them, with the openssl command, in a directory that is gone after the tests.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 
 export interface CertificateFile {
   /** Paths. */
@@ -11,13 +12,21 @@ export interface CertificateFile {
   readonly key: string;
 }
 
+/** An authority of its own for the tests of a file or of a `describe`: there before the first, gone after the last. */
+export function useAuthority(): TestAuthority {
+  const authority = new TestAuthority();
+  beforeAll(() => authority.open());
+  afterAll(() => authority.remove());
+  return authority;
+}
+
 export class TestAuthority {
-  readonly directory = mkdtempSync(join(tmpdir(), 'cairn-certificates-'));
-  /** Path of its own certificate. */
-  readonly ca = join(this.directory, 'ca.pem');
+  #directory: string | undefined;
+  #server: CertificateFile | undefined;
   #count = 0;
 
-  constructor() {
+  open(): void {
+    this.#directory = mkdtempSync(join(tmpdir(), 'cairn-certificates-'));
     this.#openssl(
       'req',
       '-x509',
@@ -29,6 +38,17 @@ export class TestAuthority {
       '-days',
       '2',
     );
+  }
+
+  /** Path of its own certificate. */
+  get ca(): string {
+    return this.#path('ca.pem');
+  }
+
+  /** Of a server, the same each time. */
+  get server(): CertificateFile {
+    this.#server ??= this.issue('localhost');
+    return this.#server;
   }
 
   /** For localhost and the loopback addresses, and for clients; of no days, it has ended already. */
@@ -54,17 +74,29 @@ export class TestAuthority {
     return { cert: cert!, key: key! };
   }
 
+  /** Files that a server may watch: `put` replaces what is in them. */
+  place(first: CertificateFile): { readonly files: CertificateFile; put(from: CertificateFile): void } {
+    const name = String(++this.#count);
+    const files = { cert: this.#path(`${name}-live.pem`), key: this.#path(`${name}-live.key`) };
+    const put = (from: CertificateFile) => {
+      copyFileSync(from.key, files.key);
+      copyFileSync(from.cert, files.cert);
+    };
+    put(first);
+    return { files, put };
+  }
+
   /** What a client of `issue`d servers needs. */
   get trusted(): Buffer {
     return readFileSync(this.ca);
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true });
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true });
   }
 
   #path(name: string): string {
-    return join(this.directory, name);
+    return join(this.#directory!, name);
   }
 
   #openssl(...args: string[]): void {

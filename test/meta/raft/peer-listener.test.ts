@@ -10,28 +10,24 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PeerService } from '../../../src/gen/cairn/raft/v1/peer_service_pb.js';
 import { textKey } from '../../../src/meta/keys.js';
 import type { PeerTls } from '../../../src/meta/raft/peer-links.js';
-import { type CertificateFile, TestAuthority } from '../../support/certificates.js';
+import { type CertificateFile, useAuthority } from '../../support/certificates.js';
 import { foundGroup, type StartedNode } from '../../support/raft-nodes.js';
 
 let directory: string;
-let authority: TestAuthority;
-let stranger: TestAuthority;
+const authority = useAuthority();
+const stranger = useAuthority();
 let nodes: StartedNode[];
 
 const pems = ({ cert, key }: CertificateFile) => ({ cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') });
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cairn-raft-'));
-  authority = new TestAuthority();
-  stranger = new TestAuthority();
   const tls: PeerTls = { ...pems(authority.issue('node/OU=node')), ca: `${authority.trusted}` };
   nodes = await foundGroup(directory, 3, { tls });
 }, 30_000);
 
 afterAll(async () => {
   await Promise.all(nodes.map(({ kv }) => kv.close()));
-  authority.remove();
-  stranger.remove();
   await rm(directory, { recursive: true });
 });
 
