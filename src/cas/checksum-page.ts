@@ -3,9 +3,9 @@
 // next reader of a part of that block need not read and check all of it. What they say is as good as the table: they were
 // taken from bytes that matched it.
 
-import { crc32 } from 'node:zlib';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 import type { ByteRange } from '../base/range.js';
 import { blockMatches, readChecksum } from '../log/block-checksums.js';
 

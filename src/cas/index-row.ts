@@ -3,9 +3,9 @@
 // rows and the sum of their checksums, so that a row LevelDB has lost or brought back is missed when all are read. The usage
 // value sums up the rows, so that opening a store need not read them.
 
-import { crc32 } from 'node:zlib';
 import { type BlobHash, hashLength, toHash } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
+import { crc32 } from '../base/node/crc32.js';
 import type { LogPosition } from '../log/record.js';
 import type { BlobRow } from './blob-table.js';
 import { SegmentUsage } from './segment-usage.js';

@@ -6,9 +6,9 @@
 // (compatible), read it (read-only), nothing (incompatible). No bit is taken yet.
 
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 import { type Random, uniqueName } from '../base/random.js';
 import type { FileLock, FileSystem } from '../log/file-system.js';
 import { replaceFile } from '../log/replace-file.js';

@@ -8,9 +8,9 @@
 // The tables are in docs/FORMATS.md.
 
 import { dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 import type { FileSystem, OpenFile } from '../log/file-system.js';
 import type { LogPosition } from '../log/record.js';
 import { BlobFilter, filterBlockBytes } from './blob-filter.js';

@@ -1,10 +1,10 @@
 // The bytes of a session's open chunk in the staging area, with their checksum.
 
-import { crc32 } from 'node:zlib';
 import type { BlobStore } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 import type { Staging, StagingArea } from '../base/staging.js';
 import type { ChunkSpill } from './chunk-spill.js';
 import type { TailRow } from './upload-rows.js';
@@ -38,7 +38,6 @@ export class StagedTail {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    // Of no bytes, Node's crc32 forgets what came before.
     if (bytes.length === 0) return;
     await this.#staging.append(bytes);
     this.#checksum = crc32(bytes, this.#checksum);

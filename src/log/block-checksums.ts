@@ -1,9 +1,9 @@
 // Checksums of stored bytes: one CRC-32 for each block of `blockBytes`, the last block being what is left. A table of them
 // has four bytes a block, little-endian, in order. Cheap enough to be checked on every read (about 4 GB/s).
 
-import { crc32 } from 'node:zlib';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 
 const { blockBytes } = limits;
 

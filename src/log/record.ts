@@ -3,9 +3,9 @@
 // checksum covers the segment's salt, the record's own offset and the rest of the head. So a record is valid at its one
 // place in its one segment, and no bytes a caller stores can pass for one. `docs/FORMATS.md` has the table.
 
-import { crc32 } from 'node:zlib';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { crc32 } from '../base/node/crc32.js';
 import { blockCount } from './block-checksums.js';
 
 export interface LogPosition {

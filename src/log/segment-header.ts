@@ -2,9 +2,9 @@
 // segment, and says two things that no other place says: the salt of the segment's records, and where the segment before
 // it ends. The second is how a segment with a torn tail is sealed without being touched.
 
-import { crc32 } from 'node:zlib';
 import type { Durability } from '../base/blob-store.js';
 import { CairnError } from '../base/errors.js';
+import { crc32 } from '../base/node/crc32.js';
 
 export interface SegmentHeader {
   readonly segment: number;

@@ -3,8 +3,8 @@
 // and every revision lists its changes in order of keys. Each value ends in a CRC-32 over its row's key and itself, because
 // LevelDB does not check by default what it reads.
 
-import { crc32 } from 'node:zlib';
 import { CairnError } from '../base/errors.js';
+import { crc32 } from '../base/node/crc32.js';
 import type { KeySpan } from './keys.js';
 
 const changePrefix = 0x63; // c
