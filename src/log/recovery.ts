@@ -70,10 +70,11 @@ async function findSegments(parts: RecoveryParts): Promise<{ found: FoundSegment
   try {
     for (let at = 0; at < ids.length; at += limits.segmentOpensCountMax) {
       const group = ids.slice(at, at + limits.segmentOpensCountMax);
-      const opened = await Promise.allSettled(group.map((id) => openSegment(parts, id, id === ids.at(-1))));
+      const opened = await Promise.allSettled(group.map((id) => openSegment(parts, id)));
       for (const result of opened) if (result.status === 'fulfilled' && result.value) found.push(result.value);
       for (const result of opened) if (result.status === 'rejected') throw result.reason;
     }
+    await makeLastWritable(parts, found);
     // What was removed, now or by a process that could not finish, must not come back once appends have gone on without it.
     await fs.syncDirectory(directory);
   } catch (error) {
@@ -84,10 +85,10 @@ async function findSegments(parts: RecoveryParts): Promise<{ found: FoundSegment
 }
 
 /** Undefined, and gone, when a crash or a failure came between creating the file and completing its header. */
-async function openSegment(parts: RecoveryParts, id: number, isLast: boolean): Promise<FoundSegment | undefined> {
+async function openSegment(parts: RecoveryParts, id: number): Promise<FoundSegment | undefined> {
   const { fs, directory } = parts;
   const path = join(directory, segmentFileName(id));
-  const file = await fs.open(path, isLast ? 'write' : 'read');
+  const file = await fs.open(path, 'read');
   if (file === undefined) return undefined;
   try {
     const area = new Uint8Array(segmentHeaderAreaBytes);
@@ -103,6 +104,15 @@ async function openSegment(parts: RecoveryParts, id: number, isLast: boolean): P
   await file.close();
   await fs.remove(path);
   return undefined;
+}
+
+/** Which is the last is known when those without a header are gone. */
+async function makeLastWritable({ fs }: RecoveryParts, found: FoundSegment[]): Promise<void> {
+  const last = found.at(-1);
+  const file = last && (await fs.open(last.file.path, 'write'));
+  if (file === undefined) return;
+  found[found.length - 1] = { ...last!, file };
+  await last!.file.close();
 }
 
 /**

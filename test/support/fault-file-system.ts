@@ -15,7 +15,7 @@
 //             `CrashError`. `crash(seed)` gives the file system that the machine finds when it starts again.
 //
 // Operations that change something (and syncs) are counted from 1; `inject` may fail each of them. Reads are not counted.
-// An open file keeps its bytes when its name goes. There are no descriptors: `fd` is −1.
+// An open file keeps its bytes when its name goes, and counts as open until it is closed. There are no descriptors: `fd` is −1.
 
 import { dirname, join } from 'node:path';
 import { CairnError } from '../../src/base/errors.js';
@@ -178,6 +178,7 @@ export class FaultFileSystem implements FileSystem {
   inject: Injector = () => undefined;
   /** Operations so far. */
   operations = 0;
+  readonly #open = new Set<OpenFile>();
   readonly #random: SeededRandom;
   readonly #seen: Tree;
   readonly #durable: Tree;
@@ -229,6 +230,11 @@ export class FaultFileSystem implements FileSystem {
     inode.sync();
   }
 
+  /** Paths of the files that were opened and not closed. */
+  openPaths(): string[] {
+    return [...this.#open].map(({ path }) => path).sort();
+  }
+
   /** Paths of all files, in order. */
   paths(): string[] {
     return [...this.#seen.files.keys()].sort();
@@ -240,13 +246,13 @@ export class FaultFileSystem implements FileSystem {
     if (!this.#seen.directories.has(dirname(path))) throw systemError('ENOENT', path);
     const inode = new Inode();
     this.#perform('create', path, () => this.#changeNames(dirname(path), (tree) => tree.set(path, inode)));
-    return this.#openFile(path, inode);
+    return this.#openFile(path, inode, 'write');
   }
 
-  async open(path: string, _mode: 'read' | 'write'): Promise<OpenFile | undefined> {
+  async open(path: string, mode: 'read' | 'write'): Promise<OpenFile | undefined> {
     this.#refuseWhenCrashed();
     const inode = this.#seen.files.get(path);
-    return inode && this.#openFile(path, inode);
+    return inode && this.#openFile(path, inode, mode);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -314,8 +320,11 @@ export class FaultFileSystem implements FileSystem {
     return { release: async () => void this.#locked.delete(path) };
   }
 
-  #openFile(path: string, inode: Inode): OpenFile {
-    return {
+  #openFile(path: string, inode: Inode, mode: 'read' | 'write'): OpenFile {
+    const refuseUnlessWritable = () => {
+      if (mode === 'read') throw systemError('EBADF', path);
+    };
+    const file: OpenFile = {
       path,
       fd: -1,
       size: async () => {
@@ -329,18 +338,24 @@ export class FaultFileSystem implements FileSystem {
         return bytes.length;
       },
       write: async (pieces, position) => {
+        refuseUnlessWritable();
         const bytes = joined(pieces);
         const write = (count: number) => inode.change({ position, bytes: bytes.slice(0, count) });
         const writePart = () => write(this.#random.below(bytes.length + 1));
         this.#perform('write', path, () => write(bytes.length), writePart);
       },
-      truncate: async (size) => this.#perform('truncate', path, () => inode.change({ size })),
+      truncate: async (size) => {
+        refuseUnlessWritable();
+        this.#perform('truncate', path, () => inode.change({ size }));
+      },
       sync: async () => {
         this.#perform('sync', path, nothing, () => inode.failSync(this.#random));
         inode.sync();
       },
-      close: async () => {},
+      close: async () => void this.#open.delete(file),
     };
+    this.#open.add(file);
+    return file;
   }
 
   /**
@@ -377,7 +392,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
   return bytes.view();
 }
 
-function systemError(code: 'EIO' | 'ENOSPC' | 'ENOENT' | 'EEXIST', path: string): CairnError {
+function systemError(code: 'EIO' | 'ENOSPC' | 'ENOENT' | 'EEXIST' | 'EBADF', path: string): CairnError {
   const cause = Object.assign(new Error(`${code}: ${path}`), { code });
   return new CairnError(code === 'ENOSPC' ? 'no_space' : 'storage', cause.message, { cause });
 }
