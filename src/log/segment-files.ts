@@ -37,14 +37,10 @@ export class SegmentFiles {
   }
 
   async #pin(id: number): Promise<Segment> {
-    for (;;) {
-      const opening = this.#take(id);
-      const segment = await opening;
-      // Forgotten meanwhile, it may be closed already.
-      if (this.#segments.get(id) !== opening) continue;
-      segment.acquire();
-      return segment;
-    }
+    const segment = await this.#take(id);
+    // Also when it was forgotten meanwhile: who forgot it is told after us that it is open, and only then lets go of it.
+    segment.acquire();
+    return segment;
   }
 
   #take(id: number): Promise<Segment> {
