@@ -8,6 +8,7 @@ import type { Segment } from './segment.js';
 
 /** Who is told what becomes of records. Called in log order; `index` is the one the record was handed over with. */
 export interface AppendWitness {
+  /** What it throws as a `CairnError` is told to `failed`; the record stays in the log all the same. */
   durable(index: number, place: RecordPlace): void;
   failed(index: number, error: unknown): void;
 }

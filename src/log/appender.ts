@@ -9,7 +9,7 @@
 import { join } from 'node:path';
 import type { Durability } from '../base/blob-store.js';
 import type { Clock } from '../base/clock.js';
-import { assert, CairnError } from '../base/errors.js';
+import { assert, CairnError, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { type AppendWitness, BatchEncoder, PendingAppend } from './append-batch.js';
@@ -231,7 +231,7 @@ export class Appender {
     } catch {
       return;
     }
-    await this.#orPoison(segment.file.sync());
+    await this.#syncInTurn(segment);
     this.#rollsNext = false;
   }
 
@@ -239,7 +239,12 @@ export class Appender {
     let offset = segment.end;
     segment.end += bytes;
     for (const { witness, index, length } of batch) {
-      witness.durable(index, { segment: segment.id, offset, length });
+      try {
+        witness.durable(index, { segment: segment.id, offset, length });
+      } catch (error) {
+        if (!(error instanceof CairnError)) throw error;
+        witness.failed(index, error);
+      }
       offset += length;
     }
     this.#end = { segment: segment.id, offset };
@@ -284,6 +289,8 @@ export class Appender {
     try {
       await sync;
     } catch (error) {
+      // No descriptor for the directory: nothing was tried.
+      if (errorCode(error) === 'overloaded') throw error;
       const poison = new CairnError('storage', 'a sync of the log failed', { cause: error });
       if (this.#poison === undefined) {
         this.#poison = poison;

@@ -1,6 +1,7 @@
 // What the log and the store need of a file system, and nothing else, so that a test can put one underneath that loses
 // unsynced bytes, tears writes, runs full or fails. Failures are `CairnError`s: `no_space` for a full disk or quota,
-// `storage` for everything else, with the system's error as the cause.
+// `overloaded` when there is no descriptor left for what had to be opened, and so nothing was done; `storage` for
+// everything else. The system's error is the cause.
 
 export interface OpenFile {
   readonly path: string;

@@ -69,7 +69,8 @@ export class Log {
   /**
    * Enqueues synchronously: the order of calls is the order of the log. When the record is durable (in 'memory' mode:
    * written), calls `onDurable` synchronously in log order, then resolves. The caller's bytes must stay unchanged until
-   * then. A rejected record is in no later replay, unless the machine stops before the log is used again.
+   * then. A rejected record is in no later replay, unless the machine stops before the log is used again, or it was
+   * `onDurable` that threw.
    * `too_large`, `no_space`, `overloaded`, `unavailable` when closed; `storage` for any other failure of the disk.
    */
   append(record: NewRecord, onDurable: (place: RecordPlace) => void): Promise<void> {
@@ -164,10 +165,13 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    await this.#appender.close();
-    const segments = [...this.#segments.values()];
-    this.#segments.clear();
-    await Promise.all(segments.map((segment) => segment.release()));
+    try {
+      await this.#appender.close();
+    } finally {
+      const segments = [...this.#segments.values()];
+      this.#segments.clear();
+      await Promise.all(segments.map((segment) => segment.release()));
+    }
   }
 
   #pin(id: number): Segment {

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
-import { CairnError } from '../base/errors.js';
+import { CairnError, type ErrorCode } from '../base/errors.js';
 import type { FileLock, FileSystem, OpenFile } from './file-system.js';
 import { PromptReads } from './prompt-reads.js';
 
@@ -22,9 +22,16 @@ function call<T>(
   });
 }
 
+/** Failures with a code of their own. */
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'no_space',
+  EDQUOT: 'no_space',
+  EMFILE: 'overloaded',
+  ENFILE: 'overloaded',
+};
+
 function storageError(error: Failure, doing: string, path: string): CairnError {
-  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-  return new CairnError(isFull ? 'no_space' : 'storage', `${doing} ${path}: ${error.message}`, { cause: error });
+  return new CairnError(codes[error.code ?? ''] ?? 'storage', `${doing} ${path}: ${error.message}`, { cause: error });
 }
 
 function failedWith(error: unknown, ...codes: string[]): boolean {

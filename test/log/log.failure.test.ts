@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CairnError, errorCode } from '../../src/base/errors.js';
 import type { OpenFile } from '../../src/log/file-system.js';
@@ -41,6 +42,23 @@ class SyncFailsOnce extends FaultFileSystem {
       const failed = file.sync();
       this.inject = () => undefined;
       return failed;
+    };
+    return { ...file, sync };
+  }
+}
+
+/** Files whose syncs take a while. */
+class CountsSyncs extends FaultFileSystem {
+  atOnceMax = 0;
+  #atOnce = 0;
+
+  override async create(path: string): Promise<OpenFile> {
+    const file = await super.create(path);
+    const sync = async () => {
+      this.atOnceMax = Math.max(this.atOnceMax, ++this.#atOnce);
+      await setImmediate();
+      await file.sync();
+      this.#atOnce--;
     };
     return { ...file, sync };
   }
@@ -142,6 +160,19 @@ describe('a failed write', () => {
     }
   });
 
+  it('is taken back by a sync of its own turn, beside none that was asked for', async () => {
+    const fs = new CountsSyncs();
+    const { log } = await openLog(fs, { durability: 'memory' });
+    await append(log, numbered(1));
+    fs.inject = failing('write', 'no_space');
+    const rejected = append(log, numbered(2));
+    const synced = Array.from({ length: 20 }, () => log.sync());
+    await expect(rejected).rejects.toMatchObject({ code: 'no_space' });
+    await Promise.all(synced);
+    expect(fs.atOnceMax).toBe(1);
+    await log.close();
+  });
+
   it('does not pile up segments while the disk stays full', async () => {
     const fs = new FaultFileSystem();
     const { log } = await openLog(fs);
@@ -240,5 +271,50 @@ describe('a failed sync', () => {
     const crashed = fs.crash(1);
     crashed.inject = failing('sync', 'io_error');
     await expect(openLog(crashed)).rejects.toMatchObject({ code: 'storage' });
+  });
+
+  it('of the last segment fails the close, which leaves no file open', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs, { durability: 'memory' });
+    await append(log, numbered(1));
+    log.roll();
+    await append(log, numbered(2));
+    fs.inject = failing('sync', 'io_error');
+    await expect(log.close()).rejects.toMatchObject({ code: 'storage' });
+    expect(fs.openPaths()).toEqual([]);
+  });
+});
+
+describe('a system without a descriptor to spare', () => {
+  it('refuses an append that begins a segment, and poisons nothing', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    const { syncDirectory } = fs;
+    fs.syncDirectory = async () => {
+      throw new CairnError('overloaded', 'too many open files');
+    };
+    await expect(append(log, numbered(1))).rejects.toMatchObject({ code: 'overloaded' });
+    fs.syncDirectory = syncDirectory;
+    await append(log, numbered(2));
+    await log.close();
+    expect(idsOf((await openLog(fs.crash(1))).visited)).toEqual([2]);
+  });
+});
+
+describe('a caller who cannot take in what became durable', () => {
+  it('is told by its own append, and holds up no other', async () => {
+    const fs = new FaultFileSystem();
+    const { log } = await openLog(fs);
+    const first = append(log, numbered(1));
+    const second = log.append(numbered(2), () => {
+      throw new CairnError('storage', 'the index cannot be read');
+    });
+    const third = append(log, numbered(3));
+    await first;
+    await expect(second).rejects.toMatchObject({ code: 'storage' });
+    const { segment, offset, length } = await third;
+    expect(log.end).toEqual({ segment, offset: offset + length });
+    await append(log, numbered(4));
+    await log.close();
   });
 });

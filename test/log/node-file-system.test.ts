@@ -133,3 +133,17 @@ describe('a lock', () => {
     expect(await tryElsewhere()).toBe('true');
   });
 });
+
+describe('a process that has no descriptor left', () => {
+  it.each(['EMFILE', 'ENFILE'])('is told so, since that passes (%s)', async (code) => {
+    vi.spyOn(fs, 'open').mockImplementation(((
+      _path: string,
+      _flags: string,
+      _mode: number,
+      done: (error: Error) => void,
+    ) => done(Object.assign(new Error(`${code}: too many open files`), { code }))) as typeof fs.open);
+    const overloaded = expect.objectContaining({ code: 'overloaded' });
+    await expect(nodeFileSystem.open(join(directory, 'a'), 'read')).rejects.toThrow(overloaded);
+    await expect(nodeFileSystem.syncDirectory(directory)).rejects.toThrow(overloaded);
+  });
+});
