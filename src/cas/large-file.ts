@@ -2,6 +2,7 @@
 // payload of the blob's record in the log: one that fits is fetched whole with the first read and the record let go, so that
 // it pins no segment; of a larger one some pages are kept, and the record is held, since more may be asked for.
 
+import { allDone } from '../base/all-done.js';
 import type { Digest } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -70,7 +71,11 @@ export class LargeFile {
     let page = known;
     let got = known?.isFamiliar(range) ? this.#file.readNow?.(bytes, extent.start) : undefined;
     if (page === undefined) {
-      [got, page] = await Promise.all([this.#file.read(bytes, extent.start), this.#load(firstBlock, blockEnd)]);
+      // The memory may be used again as soon as this has failed.
+      [got, page] = await allDone<[number, ChecksumPage]>([
+        this.#file.read(bytes, extent.start),
+        this.#load(firstBlock, blockEnd),
+      ]);
     }
     got ??= await this.#file.read(bytes, extent.start);
     if (got < length) throw new CairnError('corrupt', `${this.path} ends ${length - got} bytes too early`);

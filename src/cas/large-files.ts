@@ -128,8 +128,11 @@ export class LargeFiles {
   }
 
   async release(file: OpenFile): Promise<void> {
-    await file.close();
-    await this.#forgetReader(file.path);
+    try {
+      await file.close();
+    } finally {
+      await this.#forgetReader(file.path);
+    }
   }
 
   async #forgetReader(path: string): Promise<void> {
@@ -158,8 +161,9 @@ export class LargeFiles {
     this.#hasLeftovers = true;
   }
 
+  /** Those among them that wait for a reader, who may outlive the process's interest in them. */
   get hasLeftovers(): boolean {
-    return this.#hasLeftovers;
+    return this.#hasLeftovers || this.#condemned.size > 0;
   }
 
   /** Makes removals durable. */
@@ -179,9 +183,10 @@ export class LargeFiles {
 
   /**
    * Removes what no record refers to; for the time after an unclean stop, before anything is written. `survivor` is given
-   * all files of one hash and answers which of them a record refers to, if any. Answers how many were removed.
+   * all files of one hash and answers which of them a record refers to, if any; all of them where that cannot be told.
+   * Answers how many were removed.
    */
-  async sweep(survivor: (copies: readonly LargeFileName[]) => Promise<number | undefined>): Promise<number> {
+  async sweep(survivor: (copies: readonly LargeFileName[]) => Promise<number | 'all' | undefined>): Promise<number> {
     let removed = 0;
     for (const prefix of await this.#fs.list(this.#root)) {
       // A process that was killed may have removed files that a power failure would still bring back.
@@ -190,7 +195,7 @@ export class LargeFiles {
       for (const copies of byHash.values()) {
         const kept = await survivor(copies);
         for (const name of copies) {
-          if (name.file === kept) continue;
+          if (kept === 'all' || name.file === kept) continue;
           await this.condemn(name);
           removed++;
         }

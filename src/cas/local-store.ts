@@ -3,6 +3,7 @@
 // when that record is durable. A delete takes the blob out of sight, then writes its tombstone.
 // A failed sync poisons the store: what the disk holds is then unknown, so it takes no more writes; reads go on.
 
+import { allDone } from '../base/all-done.js';
 import type {
   BlobHandle,
   BlobSource,
@@ -149,8 +150,8 @@ export class LocalStore implements BlobStore {
   }
 
   #whenStored(hash: BlobHash, callback: (stored: Digest) => void): () => void {
-    const stopWaiting = this.commits.whenStored(hash, callback);
     const row = this.#parts.catalog.find(hash);
+    const stopWaiting = this.commits.whenStored(hash, callback);
     if (row !== undefined) callback(toDigest(hash, row.size));
     return stopWaiting;
   }
@@ -215,7 +216,7 @@ export class LocalStore implements BlobStore {
   async delete(hashes: readonly BlobHash[]): Promise<boolean[]> {
     this.#refuseWhenClosed();
     this.#parts.poison.refuse();
-    return this.#tracked(allDone(hashes.map((hash) => this.#delete(hash))));
+    return this.#tracked(allDone<boolean[]>(hashes.map((hash) => this.#delete(hash))));
   }
 
   async #delete(hash: BlobHash): Promise<boolean> {
@@ -241,8 +242,9 @@ export class LocalStore implements BlobStore {
       // Only compaction is beside us, and moves it.
       row = catalog.find(hash)!;
     }
+    // All of this in one step, or who stores the blob again could come before the tombstone in the log.
     catalog.condemn(hash, row);
-    if (row.large) await this.#closeForAll(hash);
+    const closed = row.large ? this.#closeForAll(hash) : undefined;
     try {
       await log.append(tombstoneRecord(hash), (place) => {
         catalog.usage.addTombstone(place.segment, tombstoneRecordBytes());
@@ -254,16 +256,20 @@ export class LocalStore implements BlobStore {
       if (row.large) files.leaveBehind();
       throw error;
     }
+    await closed;
     if (name === undefined) {
       if (row.large) files.leaveBehind();
     } else if (durability === 'memory') lagging.addCondemned(name);
     else await files.condemn(name);
   }
 
-  /** Here and in other threads: who finds the blob from now on is none of those that had it open. */
-  async #closeForAll(hash: BlobHash): Promise<void> {
+  /**
+   * Here and in other threads: who finds the blob from now on is none of those that had it open. Resolves, whatever comes of
+   * it, when its file is closed here.
+   */
+  #closeForAll(hash: BlobHash): Promise<void> {
     for (const watcher of this.#parts.watchers) watcher({ kind: 'large-blob-removed', hash });
-    await this.#parts.openFiles.forget(hash);
+    return this.#parts.openFiles.forget(hash);
   }
 
   /** Which file a large blob's record refers to; undefined when the record is damaged, and the file then left behind. */
@@ -307,12 +313,7 @@ export class LocalStore implements BlobStore {
         return catalog.rows(hashes);
       },
       commitPacked: (digest, bytes) => this.#commitShared(async () => ({ kind: 'packed', digest, bytes })),
-      commitLarge: (digest, path, checksums) =>
-        this.#commitShared(async () => {
-          const file = await this.#parts.fs.open(path, 'write');
-          if (file === undefined) throw new CairnError('storage', `${path} is missing`);
-          return { kind: 'large', digest, file, checksums };
-        }),
+      commitLarge: (digest, path, checksums) => this.#commitShared(() => this.#takeOver(digest, path, checksums)),
       commitMany: (blobs, options) => this.#writeMany(blobs, options, true),
       stored: (hash, signal) => this.#stored(hash, signal),
       delete: (hashes) => this.delete(hashes),
@@ -327,14 +328,30 @@ export class LocalStore implements BlobStore {
     return this.#tracked(spooled().then((it) => this.#commit(it, undefined)));
   }
 
-  #stored(hash: BlobHash, signal: AbortSignal): Promise<Digest | undefined> {
-    return new Promise((resolve) => {
-      const stopWaiting = this.#whenStored(hash, resolve);
-      signal.addEventListener('abort', () => {
-        stopWaiting();
-        resolve(undefined);
+  /** A large blob that another thread has spooled; its file is removed when it cannot be opened. */
+  async #takeOver(digest: Digest, path: string, checksums: Uint8Array): Promise<Spooled> {
+    const { fs } = this.#parts;
+    try {
+      const file = await fs.open(path, 'write');
+      if (file === undefined) throw new CairnError('storage', `${path} is missing`);
+      return { kind: 'large', digest, file, checksums };
+    } catch (error) {
+      await fs.remove(path).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #stored(hash: BlobHash, signal: AbortSignal): Promise<Digest | undefined> {
+    let stopWaiting = () => {};
+    try {
+      return await new Promise((resolve) => {
+        stopWaiting = this.#whenStored(hash, resolve);
+        signal.addEventListener('abort', () => resolve(undefined), { once: true });
+        if (signal.aborted) resolve(undefined);
       });
-    });
+    } finally {
+      stopWaiting();
+    }
   }
 
   close(): Promise<void> {
@@ -347,10 +364,4 @@ export class LocalStore implements BlobStore {
     await this.#parts.openFiles.close();
     await this.#parts.shutDown();
   }
-}
-
-/** Fails as the first that failed, but not before all have come to an end. */
-async function allDone<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(tasks);
-  return Promise.all(tasks);
 }

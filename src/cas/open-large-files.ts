@@ -64,12 +64,12 @@ export class OpenLargeFiles {
     return this.#handle(entry);
   }
 
-  /** For a blob that was deleted. Resolves when its file is closed, if nobody reads it. */
+  /** For a blob that was deleted. Resolves, whatever comes of it, when its file is closed, if nobody reads it. */
   async forget(hash: BlobHash): Promise<void> {
     const entry = this.#kept.get(hashKey(hash));
     if (entry === undefined) return;
     this.#evict(entry);
-    if (entry.readers === 0) await entry.file.close();
+    if (entry.readers === 0) await entry.file.close().catch(() => {});
   }
 
   /** For a segment that was removed, whose records may be held. */

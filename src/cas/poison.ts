@@ -1,7 +1,7 @@
 // Whether the store may still promise anything. After a failed sync nobody knows what the disk holds, and trying again
 // tells nothing: the system may have forgotten what it could not write. So there is no way back but a new start.
 
-import { CairnError } from '../base/errors.js';
+import { CairnError, errorCode } from '../base/errors.js';
 
 export class Poison {
   readonly #onSet: (error: CairnError) => void;
@@ -27,12 +27,13 @@ export class Poison {
     if (this.#error !== undefined) throw this.#error;
   }
 
-  /** Runs something that makes data durable; its failure is the end of all writing. */
+  /** Runs something that makes data durable; its failure is the end of all writing, unless nothing could be tried. */
   async guard(sync: () => Promise<void>): Promise<void> {
     this.refuse();
     try {
       await sync();
     } catch (cause) {
+      if (errorCode(cause) === 'overloaded') throw cause;
       this.set(cause);
       this.refuse();
     }
