@@ -93,8 +93,7 @@ function assemble(options: LocalStoreOptions, assembly: Assembly): LocalStore {
     try {
       if (!poison.isSet) await catalog.flush();
     } finally {
-      await log.close();
-      await index.close();
+      await log.close().finally(() => index.close());
     }
     if (poison.isSet) return;
     await files.syncRemovals();

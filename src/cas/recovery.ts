@@ -10,16 +10,16 @@
 
 import { basename, join } from 'node:path';
 import { type Digest, formatHash, hashKey } from '../base/digest.js';
-import { CairnError, errorCode } from '../base/errors.js';
+import { CairnError, type ErrorCode, errorCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import type { FileSystem } from '../log/file-system.js';
-import { Log, type LogParts } from '../log/log.js';
+import { Log, type LogParts, type RecordReader } from '../log/log.js';
 import { isBefore, type LogPosition, type ScannedRecord } from '../log/record.js';
 import { parseSegmentFileName } from '../log/segment.js';
 import { BlobFilter } from './blob-filter.js';
 import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
-import { BlobTable } from './blob-table.js';
+import { type BlobRow, BlobTable } from './blob-table.js';
 import { Catalog } from './catalog.js';
 import type { IndexDb, IndexHome } from './index-db.js';
 import { LaggingFiles } from './lagging-files.js';
@@ -64,14 +64,19 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const known = await loadKnown(parts);
   try {
     return await replay(parts, known);
-  } catch (error) {
-    await known.index.close();
-    // The log's own word for a position behind its end.
-    if (known.indexedTo === undefined || errorCode(error) !== 'out_of_range') throw error;
+  } catch (err) {
+    const reason = reasonsToStartOver[errorCode(err)];
+    if (known.indexedTo === undefined || reason === undefined) throw err;
+    parts.report('warn', reason, { err });
   }
-  parts.report('warn', 'the index is ahead of the log and is rebuilt', {});
   return replay(parts, await startOver(parts));
 }
+
+/** `out_of_range` is the log's own word for a position behind its end. */
+const reasonsToStartOver: Readonly<Partial<Record<ErrorCode, string>>> = {
+  out_of_range: 'the index is ahead of the log and is rebuilt',
+  corrupt: 'the index is damaged and is rebuilt',
+};
 
 /** What is known before the log is replayed. */
 interface Known {
@@ -187,6 +192,7 @@ async function startOver(parts: RecoveryParts): Promise<Known> {
   return { index, memory, usage: new SegmentUsage(), indexedTo: undefined, from: undefined, clean: false };
 }
 
+/** Closes the index on failure. */
 async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
   const { files, poison } = parts;
   const { index, indexedTo } = known;
@@ -229,13 +235,15 @@ async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
       inMemory.set(key, { digest: blob.digest, name: { hash, file: blob.file } });
     }
   };
-  log = await Log.open(parts.log, known.from, (record) => {
-    const { segment, offset } = record.place;
-    if (catalog.changedCount < limits.indexLagRowsMax || segment === lastSegment) return take(record);
-    toldUpTo = { segment, offset };
-    return catalog.keepUp().then(() => take(record));
-  });
   try {
+    log = await Log.open(parts.log, known.from, (record) => {
+      const { segment, offset } = record.place;
+      // Who has read the index would not look at those files again.
+      const isUnsure = segment === lastSegment || inMemory.size > 0;
+      if (catalog.changedCount < limits.indexLagRowsMax || isUnsure) return take(record);
+      toldUpTo = { segment, offset };
+      return catalog.keepUp().then(() => take(record));
+    });
     if (indexedTo !== undefined && isBefore(log.end, indexedTo)) {
       throw new CairnError('out_of_range', 'the index has followed the log further than the log goes');
     }
@@ -245,7 +253,8 @@ async function replay(parts: RecoveryParts, known: Known): Promise<Recovered> {
     if (!known.clean || replayed > 0) await sweepFiles(parts, log, catalog);
     return { index, log, catalog, lagging };
   } catch (error) {
-    await log.close();
+    await log?.close();
+    await index.close();
     throw error;
   }
 }
@@ -275,14 +284,7 @@ async function dropLostFiles(
   for (const { digest, name } of candidates) {
     const row = catalog.find(digest.hash)!;
     try {
-      const record = await log.openRecord(row, blobRecordBytes(row));
-      const file = await files.acquire(name, digest);
-      const large = new LargeFile({ digest, file, record, closeFile: () => files.release(file) });
-      try {
-        await readAll(large);
-      } finally {
-        await large.close();
-      }
+      await readAll(files, name, digest, await log.openRecord(row, blobRecordBytes(row)));
       await files.sync(name);
     } catch (error) {
       if (errorCode(error) !== 'corrupt') throw error;
@@ -294,10 +296,18 @@ async function dropLostFiles(
   }
 }
 
-async function readAll(file: LargeFile): Promise<void> {
-  const { size } = file.digest;
-  for (let start = 0; start < size; start += limits.readBytesMax) {
-    await file.read({ start, end: Math.min(start + limits.readBytesMax, size) }, undefined);
+/** Closes the record. */
+async function readAll(files: LargeFiles, name: LargeFileName, digest: Digest, record: RecordReader): Promise<void> {
+  let opened: { close(): Promise<void> } = record;
+  try {
+    const file = await files.acquire(name, digest);
+    const large = new LargeFile({ digest, file, record, closeFile: () => files.release(file) });
+    opened = large;
+    for (let start = 0; start < digest.size; start += limits.readBytesMax) {
+      await large.read({ start, end: Math.min(start + limits.readBytesMax, digest.size) }, undefined);
+    }
+  } finally {
+    await opened.close();
   }
 }
 
@@ -308,10 +318,20 @@ async function sweepFiles({ files, report }: RecoveryParts, log: Log, catalog: C
     const row = catalog.find(hash);
     if (row === undefined || !row.large) return undefined;
     if (copies.length === 1) return copies[0]!.file;
+    return fileOf(log, row);
+  });
+  if (removed > 0) report('info', 'removed files of unfinished writes', { removed });
+}
+
+/** Which file a large blob's record names; all, where the record is damaged. */
+async function fileOf(log: Log, row: BlobRow): Promise<number | 'all' | undefined> {
+  try {
     const record = await log.openRecord(row, blobRecordBytes(row));
     await record.close();
     const blob = decodeBlobRecord(record);
     return blob?.kind === 'large' ? blob.file : undefined;
-  });
-  if (removed > 0) report('info', 'removed files of unfinished writes', { removed });
+  } catch (error) {
+    if (errorCode(error) === 'corrupt') return 'all';
+    throw error;
+  }
 }

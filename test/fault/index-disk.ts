@@ -23,6 +23,10 @@ export class IndexDisk {
     this.#batches = [...batches];
   }
 
+  get batchCount(): number {
+    return this.#batches.length;
+  }
+
   /** As a crash now may leave it. */
   crash(random: SeededRandom): IndexDisk {
     const kept = random.chance(0.5) ? this.#batches.length : random.between(0, this.#batches.length);

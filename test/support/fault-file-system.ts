@@ -176,6 +176,8 @@ interface NameChange {
 export class FaultFileSystem implements FileSystem {
   /** May be set at any time. */
   inject: Injector = () => undefined;
+  /** Reads that fail. May be set at any time. */
+  unreadable: (path: string, position: number) => boolean = () => false;
   /** Operations so far. */
   operations = 0;
   readonly #open = new Set<OpenFile>();
@@ -315,7 +317,7 @@ export class FaultFileSystem implements FileSystem {
   async lock(path: string): Promise<FileLock | undefined> {
     this.#refuseWhenCrashed();
     if (this.#locked.has(path)) return undefined;
-    if (!this.#seen.files.has(path)) await this.create(path);
+    if (!this.#seen.files.has(path)) await (await this.create(path)).close();
     this.#locked.add(path);
     return { release: async () => void this.#locked.delete(path) };
   }
@@ -333,6 +335,7 @@ export class FaultFileSystem implements FileSystem {
       },
       read: async (target, position) => {
         this.#refuseWhenCrashed();
+        if (this.unreadable(path, position)) throw systemError('EIO', path);
         const bytes = inode.seen.view().subarray(position, position + target.length);
         target.set(bytes);
         return bytes.length;
