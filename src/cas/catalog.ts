@@ -282,19 +282,19 @@ export class Catalog {
 
   /**
    * All changes, and the position that they belong to exactly: what changes while the many are gathered in steps is
-   * gathered again, until it can be done in one.
+   * gathered again, until it can be done in one. The steps grow, so that whatever is stored beside them is caught up with.
    */
   async #gather(): Promise<{ changes: IndexChange[]; position: LogPosition }> {
     const changes: IndexChange[] = [];
-    for (;;) {
+    for (let step: number = limits.indexStepRowsMax; ; step *= 2) {
       const keys = this.#changed;
       this.#changed = new Set();
       this.#inFlush.push(keys);
-      const isLast = keys.size <= limits.indexStepRowsMax;
+      const isLast = keys.size <= step;
       for (const key of keys) {
         const hash = hashOfKey(key);
         changes.push({ hash, row: this.#memory.table.get(hash) ?? this.#condemned.get(key) });
-        if (!isLast && changes.length % limits.indexStepRowsMax === 0) await nextTurn();
+        if (!isLast && changes.length % step === 0) await nextTurn();
       }
       if (isLast) return { changes, position: this.#log.end() };
     }
@@ -386,13 +386,15 @@ export class Catalog {
   /** The same when the disk takes no index: what it does not have is merged in. */
   async #listBeside(after: BlobHash | undefined, limit: number): Promise<Digest[]> {
     const found = new Map<string, Digest>();
+    // Those of now: the index may take them while it is read.
+    const pending = [this.#changed, ...this.#inFlush].flatMap((keys) => [...keys]);
     for (const digest of await this.#listIndexed(after, limit)) found.set(hashHex(digest.hash), digest);
     const from = after === undefined ? '' : hashHex(after);
-    for (const key of this.#changed) {
+    for (const key of pending) {
       const hash = hashOfKey(key);
       const hex = hashHex(hash);
-      const size = this.#memory.table.sizeOf(hash);
-      if (size >= 0 && hex > from) found.set(hex, toDigest(hash, size));
+      const row = hex > from ? this.find(hash) : undefined;
+      if (row !== undefined) found.set(hex, toDigest(hash, row.size));
     }
     return [...found.keys()]
       .sort()
