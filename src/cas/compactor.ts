@@ -39,7 +39,7 @@ export interface CompactorParts {
 
 export class Compactor {
   readonly #parts: CompactorParts;
-  /** Segments that hold damage next to what matters; left as they are until somebody repairs or deletes it. */
+  /** Segments that hold damage next to what matters, or cannot be read; left as they are until the next start. */
   readonly #damaged = new Set<number>();
   #looked = 0;
   #stopped = false;
@@ -62,7 +62,8 @@ export class Compactor {
 
   #choose(): SegmentInfo | undefined {
     const { usage } = this.#parts.catalog;
-    const sealed = this.#parts.log.segments().filter(({ id, sealed }) => sealed && !this.#damaged.has(id));
+    const segments = this.#parts.log.segments();
+    const sealed = segments.filter(({ id, sealed }) => sealed && !this.#damaged.has(id));
     const dead = ({ id, bytes }: SegmentInfo) => 1 - usage.liveBytes(id) / bytes;
     const best = sealed.reduce<SegmentInfo | undefined>(
       (best, candidate) => (best === undefined || dead(candidate) > dead(best) ? candidate : best),
@@ -70,7 +71,8 @@ export class Compactor {
     );
     if (best !== undefined && dead(best) > deadPartMin) return best;
     const tooManyTombstones = usage.tombstoneBytes > tombstonePartMax * usage.totalBlobBytes;
-    return tooManyTombstones ? sealed[0] : undefined;
+    // From any other they would only be moved.
+    return tooManyTombstones && sealed[0] === segments[0] ? sealed[0] : undefined;
   }
 
   /**
@@ -89,8 +91,9 @@ export class Compactor {
       if (report.damagedBytes > 0 && catalog.usage.blobBytes(segment) > 0) this.#damaged.add(segment);
     } catch (error) {
       await appends.settle().catch(() => {});
-      if (errorCode(error) === 'corrupt') this.#damaged.add(segment);
-      else if (errorCode(error) !== 'no_space') throw error;
+      const code = errorCode(error);
+      if (code === 'corrupt' || code === 'storage') this.#damaged.add(segment);
+      if (code !== 'corrupt' && code !== 'no_space') throw error;
       return false;
     }
     if (this.#stopped || this.#damaged.has(segment)) return false;

@@ -1,13 +1,14 @@
 // Compaction gives space back and changes nothing else: what is there stays, what was deleted stays deleted.
 
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.js';
 import type { BlobHash } from '../../src/base/digest.js';
 import { limits } from '../../src/base/limits.js';
 import { digestBlob } from '../../src/blake3/hasher.js';
 import type { LocalStore } from '../../src/cas/local-store.js';
+import { emptyDisk } from '../fault/machine.js';
 import { openStoreIn, withDirectory } from '../support/local-store.js';
 import { seededRandom } from '../support/random.js';
 
@@ -135,4 +136,45 @@ describe('Compactor', () => {
       await Promise.all([again.close(), opened.close()]);
       await store.close();
     }));
+
+  describe('beside a damaged segment', () => {
+    const segment = (id: number) => `/data/log/${id.toString(16).padStart(16, '0')}.log`;
+    const idOf = (path: string) => Number.parseInt(basename(path), 16);
+
+    it('does not move the others round and round for the sake of their tombstones', async () => {
+      const clock = new StoppedClock();
+      const { fs, index } = emptyDisk(1);
+      const store = await openStoreIn('/data', { fs, index: index.home(), clock, segmentBytesTarget: 64 * 1024 });
+      await Promise.all(all.slice(0, 16).map((bytes) => store.write(bytes)));
+      fs.damage(segment(1), (bytes) => {
+        bytes[4096 + 20]! ^= 1;
+      });
+      const tiny = await Promise.all(Array.from({ length: 2000 }, () => store.write(random.bytes(8))));
+      await store.delete(tiny.map(({ digest }) => digest.hash));
+      for (let round = 0; round < 20; round++) await clock.round();
+      const settled = fs.operations;
+      for (let round = 0; round < 20; round++) await clock.round();
+      expect(fs.operations).toBe(settled);
+      await store.close();
+    });
+
+    it('goes on with the others when one cannot be read at all', async () => {
+      const clock = new StoppedClock();
+      const { fs, index } = emptyDisk(1);
+      const store = await openStoreIn('/data', { fs, index: index.home(), clock, segmentBytesTarget: 64 * 1024 });
+      for (let from = 0; from < 64; from += 16) {
+        await Promise.all(all.slice(from, from + 16).map((bytes) => store.write(bytes)));
+      }
+      await store.delete(hashes.slice(0, 31));
+      fs.unreadable = (path, position) => path === segment(1) && position >= 4096;
+      for (let round = 0; round < 10; round++) await clock.round();
+      const left = fs
+        .paths()
+        .filter((path) => path.endsWith('.log'))
+        .map(idOf);
+      expect(left).toContain(1);
+      expect(left).not.toContain(2);
+      await store.close();
+    });
+  });
 });
