@@ -134,15 +134,17 @@ export class ChunkWriter {
 
   async #endChunk(): Promise<void> {
     const open = this.#open!;
+    const isFull = this.#writes.length >= limits.chunkWritesUnderWayCountMax;
+    if (open.spill === undefined && isFull) await this.#writes.shift();
+    // From here on somebody else gives its memory back.
     this.#open = undefined;
     const digest = open.spill === undefined ? digestChunk(open.buffer.bytes) : await open.spill.finish();
     const chunk: Chunk = { digest, sha256: new Uint8Array(open.sha256.digest()) };
-    if (open.spill === undefined) await this.#store(chunk, open.buffer);
+    if (open.spill === undefined) this.#store(chunk, open.buffer);
     await this.#builder.add(chunk);
   }
 
-  async #store({ digest }: Chunk, buffer: ChunkBuffer): Promise<void> {
-    if (this.#writes.length >= limits.chunkWritesUnderWayCountMax) await this.#writes.shift();
+  #store({ digest }: Chunk, buffer: ChunkBuffer): void {
     const write = this.#write(digest, buffer);
     // Its failure is thrown where it is awaited; until then it must not count as unhandled.
     write.catch(() => {});

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import type { Manifest } from '../chunk/manifest-builder.js';
 import { absent, nextKey, prefixRange, unchanged } from '../meta/keys.js';
@@ -141,9 +142,10 @@ export class FileCatalog {
   /** The file and all its versions. `not_found` without that file. */
   async delete(fileId: string): Promise<void> {
     const versions = prefixRange(fileKeys.versions(fileId));
-    await untilCommitted(this.#parts, async () => {
+    const isGone = await untilCommitted(this.#parts, async () => {
       const { item, row } = await this.#readById(fileId);
       const counts = await this.#counts(fileId);
+      const isOneDelete = row.latest.version <= limits.kvDeletedCountMax;
       const less = { files: -1, versions: -row.latest.version, chunks: -row.chunks, bytes: -row.bytes };
       const { succeeded } = await this.#parts.kv.txn({
         compares: [unchanged(item.key, item), unchanged(counts.key, counts.item)],
@@ -151,11 +153,13 @@ export class FileCatalog {
           { kind: 'delete', range: { start: fileKeys.byId(fileId) } },
           { kind: 'delete', range: { start: fileKeys.byName(row.name) } },
           { kind: 'put', key: counts.key, value: encodeCounts(sumCounts(counts.counts, less)) },
+          ...(isOneDelete ? [{ kind: 'delete', range: versions } as const] : []),
         ],
       });
-      return succeeded || undefined;
+      return succeeded ? isOneDelete : undefined;
     });
-    // Behind the file: nobody finds them any more, and there may be more of them than one transaction takes.
+    if (isGone) return;
+    // Behind the file, where there are more of them than one transaction takes: nobody finds them any more.
     for (let more = true; more; ) {
       const page = await this.#parts.kv.range(versions, { keysOnly: true });
       const [first, last] = [page.items[0], page.items.at(-1)];

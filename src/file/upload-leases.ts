@@ -8,7 +8,7 @@ import { changedByAnother } from './upload-writer.js';
 export interface UploadLease {
   /** Called for bytes that came. */
   moved(): void;
-  /** What cuts the holder short. */
+  /** What cuts the holder short; called at once when it was to be cut short before. */
   onInterrupt(interrupt: (reason: unknown) => void): void;
   release(): void;
 }
@@ -16,6 +16,7 @@ export interface UploadLease {
 interface Held {
   lastMoved: number;
   interrupt: (reason: unknown) => void;
+  interrupted: { readonly reason: unknown } | undefined;
   readonly released: Promise<void>;
 }
 
@@ -47,8 +48,10 @@ export class UploadLeases {
   /** Resolves when the holder, if any, has let go. */
   async interrupt(uploadId: string, reason: unknown): Promise<void> {
     const held = this.#held.get(uploadId);
-    held?.interrupt(reason);
-    await held?.released;
+    if (held === undefined) return;
+    held.interrupted ??= { reason };
+    held.interrupt(reason);
+    await held.released;
   }
 
   async interruptAll(reason: unknown): Promise<void> {
@@ -57,7 +60,7 @@ export class UploadLeases {
 
   #grant(uploadId: string): UploadLease {
     const { promise: released, resolve } = promiseWithResolvers();
-    const held: Held = { lastMoved: this.#clock.monotonic(), interrupt: () => {}, released };
+    const held: Held = { lastMoved: this.#clock.monotonic(), interrupt: () => {}, interrupted: undefined, released };
     this.#held.set(uploadId, held);
     return {
       moved: () => {
@@ -65,6 +68,7 @@ export class UploadLeases {
       },
       onInterrupt: (interrupt) => {
         held.interrupt = interrupt;
+        if (held.interrupted !== undefined) interrupt(held.interrupted.reason);
       },
       release: () => {
         this.#held.delete(uploadId);

@@ -4,10 +4,13 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/base/byte-budget.js';
 import type { BlobHash } from '../../src/base/digest.js';
+import { CairnError } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
 import { MemoryStore } from '../../src/cas/memory-store.js';
 import { formatChecksum } from '../../src/chunk/chunk.js';
 import { FileService } from '../../src/file/file-service.js';
+import { prefixRange, textKey } from '../../src/meta/keys.js';
+import type { KvStore, Txn } from '../../src/meta/kv.js';
 import { bytesOf, streamOf, withFiles } from '../support/file-service.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomSplit, seededRandom, testSeed } from '../support/random.js';
@@ -319,5 +322,44 @@ describe('files', () => {
       await left.next();
       await left.return(undefined);
       expect(await left.next()).toMatchObject({ done: true });
+    }));
+
+  it('give all memory back when chunks cannot be stored', async () => {
+    class Full extends MemoryStore {
+      override async write(): Promise<never> {
+        throw new CairnError('no_space', 'the disk is full');
+      }
+    }
+    const chunking = { kind: 'fixed', chunkBytes: 1 << 20 } as const;
+    await withFiles(
+      async ({ files, parts }) => {
+        const bytes = seededRandom(1).bytes(8 << 20);
+        await expect(files.upload('a', bytes)).rejects.toMatchObject({ code: 'no_space' });
+        expect(parts.budget.takenBytes).toBe(0);
+      },
+      { store: new Full(), chunking },
+    );
+  });
+
+  it('leave no version behind when whoever deletes them dies on the way', () =>
+    withFiles(async ({ files, parts }) => {
+      const { fileId } = await files.upload('a', text('one'));
+      await files.upload('a', text('two'));
+      const { kv } = parts;
+      let isDead = false;
+      const dying: KvStore = Object.create(kv, {
+        txn: {
+          value: async (txn: Txn) => {
+            if (isDead) throw new CairnError('unavailable', 'the process has died');
+            const result = await kv.txn(txn);
+            isDead = true;
+            return result;
+          },
+        },
+        get: { value: (key: Uint8Array) => kv.get(key) },
+        range: { value: (...asked: Parameters<KvStore['range']>) => kv.range(...asked) },
+      });
+      await new FileService({ ...parts, kv: dying }).delete(fileId).catch(() => {});
+      expect(await kv.count(prefixRange(textKey('file/')))).toBe(await kv.count(prefixRange(textKey('file/count/'))));
     }));
 });
