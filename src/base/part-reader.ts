@@ -41,6 +41,7 @@ export class PartReader<Head extends object> {
   arrive(stream: PartStream, head: Head): void {
     // Told where it is read; until then it must not count as unhandled.
     stream.on('error', () => {});
+    if (this.#failure !== undefined) stream.destroy(this.#failure);
     this.#arrived.push({ stream, part: { ...head, body: this.#read(stream) } });
     this.#wakeAll();
   }

@@ -1,9 +1,11 @@
 // With a real parser of multipart bodies. What forms make of it is in test/api/http/v1/multipart-body.test.ts, what batch downloads
 // do in test/client/files/batch.test.ts.
 
+import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Dicer } from '@fastify/busboy';
 import { describe, expect, it } from 'vitest';
+import { CairnError } from '../../src/base/errors.js';
 import { PartReader } from '../../src/base/part-reader.js';
 
 function dicerReader(): PartReader<object> {
@@ -49,5 +51,26 @@ describe('parts of a body', () => {
       contents.push(`${Buffer.concat(pieces)}`);
     }
     expect(contents).toEqual(Array.from({ length: 50 }, (_, i) => `${i}`));
+  });
+
+  it('that are met behind what is wrong with it fail as it does, and keep nobody waiting', async () => {
+    const reader: PartReader<object> = new PartReader<object>({
+      write() {
+        reader.fail(new CairnError('too_large', 'more fields than a form may have'));
+        reader.arrive(new PassThrough(), {});
+      },
+      end() {},
+    });
+    void reader.pump(
+      (async function* () {
+        yield Buffer.from('all of it');
+      })(),
+    );
+    const read = async () => {
+      for (let found = await reader.next(); found !== undefined; found = await reader.next()) {
+        for await (const _piece of found.body);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'too_large' });
   });
 });
