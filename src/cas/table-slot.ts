@@ -60,7 +60,8 @@ export function findSlot(words: Uint32Array, mixed: number, hash: Uint8Array): n
   const word6 = lowWord(hash, 24);
   const word7 = lowWord(hash, 28);
   let at = homeOf(words, mixed);
-  while (isUsed(words, at)) {
+  // There always is an empty slot, but a run that another thread is changing may seem to have no end.
+  for (let left = words.length; left > 0 && isUsed(words, at); left -= wordsPerSlot) {
     if (words[at + 7] === word7 && words[at + 6] === word6 && holdsRest(words, at, hash)) return at;
     at = nextSlot(words, at);
   }
