@@ -88,6 +88,8 @@ export const limits = {
   promptReadCreditMillisecondsMax: 20,
   promptReadPauseMillisecondsMin: 10,
   promptReadPauseMillisecondsMax: 1000,
+  /** How long a write from a thread beside the store's own goes on before it asks to be told when another stores its blob. */
+  sharedStoredQuestionMilliseconds: 50,
   /** Segments that a thread beside the log's own keeps open for reading. */
   sharedSegmentsCountMax: 256,
   /** Segments whose headers are read at the same time when a log is opened. */

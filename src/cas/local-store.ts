@@ -312,7 +312,6 @@ export class LocalStore implements BlobStore {
         this.#refuseWhenClosed();
         return catalog.rows(hashes);
       },
-      commitPacked: (digest, bytes) => this.#commitShared(async () => ({ kind: 'packed', digest, bytes })),
       commitLarge: (digest, path, checksums) => this.#commitShared(() => this.#takeOver(digest, path, checksums)),
       commitMany: (blobs, options) => this.#writeMany(blobs, options, true),
       stored: (hash, signal) => this.#stored(hash, signal),

@@ -17,11 +17,13 @@ import type {
 import type { Clock } from '../base/clock.js';
 import { type BlobHash, type Digest, emptyDigest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { digestBlob } from '../blake3/hasher.js';
 import type { FileSystem } from '../log/file-system.js';
 import { SegmentFiles } from '../log/segment-files.js';
 import type { BlobRow } from './blob-table.js';
+import { GatheredCommits } from './gathered-commits.js';
 import { openSharedLargeFile } from './large-files.js';
 import { type BlobPlaces, isEmptyBlob, openBlob } from './open-blob.js';
 import { OpenLargeFiles } from './open-large-files.js';
@@ -48,6 +50,7 @@ export class SharedStore implements BlobStore {
   readonly #temporary: TemporaryFiles;
   readonly #places: BlobPlaces;
   readonly #committer: Committer;
+  readonly #smallCommits: GatheredCommits;
   readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -66,16 +69,25 @@ export class SharedStore implements BlobStore {
       closeLarge: (file) => file.close(),
       openFiles: this.#openFiles,
     };
+    this.#smallCommits = new GatheredCommits(owner);
     this.#committer = {
       commit: (spooled, expect) => this.#commit(spooled, expect),
       whenStored: (hash, callback) => {
-        const stop = new AbortController();
-        // Whoever cannot be told waits for the sender instead.
-        owner.stored(hash, stop.signal).then(
-          (stored) => stored && !stop.signal.aborted && callback(stored),
-          () => {},
-        );
-        return () => stop.abort();
+        let stop: AbortController | undefined;
+        // Most senders are done before it would be worth the question.
+        const cancel = clock.after(limits.sharedStoredQuestionMilliseconds, () => {
+          stop = new AbortController();
+          const { signal } = stop;
+          // Whoever cannot be told waits for the sender instead.
+          owner.stored(hash, signal).then(
+            (stored) => stored && !signal.aborted && callback(stored),
+            () => {},
+          );
+        });
+        return () => {
+          cancel();
+          stop?.abort();
+        };
       },
       existed: (digest) => ({ digest, existed: true, durability: shared.durability }),
     };
@@ -110,11 +122,10 @@ export class SharedStore implements BlobStore {
   async stat(hashes: readonly BlobHash[]): Promise<(BlobStat | undefined)[]> {
     this.#refuseWhenClosed();
     const unknown: number[] = [];
-    const stats = hashes.map((hash, index): BlobStat | undefined => {
-      const row = this.#view.find(hash);
-      if (row === 'unknown') unknown.push(index);
-      else if (row === undefined && isEmptyBlob(hash)) return { size: 0 };
-      return row === 'unknown' ? undefined : row && { size: row.size };
+    const stats = this.#view.sizesOf(hashes).map((size, index): BlobStat | undefined => {
+      if (typeof size === 'number') return { size };
+      if (size === 'unknown') unknown.push(index);
+      return size === undefined && isEmptyBlob(hashes[index]!) ? { size: 0 } : undefined;
     });
     if (unknown.length === 0) return stats;
     const rows = await this.#parts.owner.find(unknown.map((index) => hashes[index]!));
@@ -140,7 +151,7 @@ export class SharedStore implements BlobStore {
     try {
       checkExpected(expect, digest);
       if (digest.size === 0) return this.#committer.existed(emptyDigest);
-      if (spooled.kind === 'packed') return await owner.commitPacked(digest, spooled.bytes);
+      if (spooled.kind === 'packed') return await this.#smallCommits.commit({ digest, bytes: spooled.bytes });
     } catch (error) {
       await dropSpooled(this.#temporary, spooled);
       throw error;

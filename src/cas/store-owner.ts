@@ -33,9 +33,7 @@ export interface SharedParts {
 export interface StoreOwner {
   /** Where blobs are, as they are now. */
   find(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]>;
-  /** A small blob: all of its bytes. */
-  commitPacked(digest: Digest, bytes: Uint8Array): Promise<WriteResult>;
-  /** A large one: the path of its file among the temporary ones, not yet synced, and its checksum table. */
+  /** A large blob: the path of its file among the temporary ones, not yet synced, and its checksum table. */
   commitLarge(digest: Digest, path: string, checksums: Uint8Array): Promise<WriteResult>;
   /** Many blobs, whose digests are right. */
   commitMany(blobs: readonly NamedBlob[], options?: WriteManyOptions): Promise<(WriteResult | CairnError)[]>;

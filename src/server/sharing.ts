@@ -79,10 +79,6 @@ export function shareWith(sharing: Sharing, onChange: (change: SharedChange) => 
 function inMaintenance(owner: StoreOwner, maintenance: Sharing['maintenance']): StoreOwner {
   return {
     ...owner,
-    async commitPacked(...blob) {
-      maintenance.refuseWrites();
-      return owner.commitPacked(...blob);
-    },
     async commitLarge(...blob) {
       maintenance.refuseWrites();
       return owner.commitLarge(...blob);

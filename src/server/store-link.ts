@@ -18,7 +18,6 @@ type PlainAnswer = WriteResult | { readonly code: ErrorCode; readonly message: s
 export function storeHandlers(owner: StoreOwner): Handlers {
   return {
     find: (hashes: BlobHash[]) => owner.find(hashes),
-    commitPacked: ({ digest, bytes }: { digest: Digest; bytes: Uint8Array }) => owner.commitPacked(digest, bytes),
     commitLarge: ({ digest, path, checksums }: { digest: Digest; path: string; checksums: Uint8Array }) =>
       owner.commitLarge(digest, path, checksums),
     commitMany: async (packed: PackedBlobs, signal: AbortSignal): Promise<PlainAnswer[]> =>
@@ -36,10 +35,6 @@ export function storeHandlers(owner: StoreOwner): Handlers {
 export function linkedOwner(link: ThreadLink): StoreOwner {
   return {
     find: (hashes) => link.ask('find', hashes.map(ownHash)),
-    commitPacked(digest, bytes) {
-      const own = new Uint8Array(bytes);
-      return link.ask('commitPacked', { digest: ownDigest(digest), bytes: own }, undefined, [own.buffer]);
-    },
     commitLarge: (digest, path, checksums) =>
       link.ask('commitLarge', { digest: ownDigest(digest), path, checksums: new Uint8Array(checksums) }),
     async commitMany(blobs, { signal }: WriteManyOptions = {}) {
