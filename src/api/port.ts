@@ -7,10 +7,11 @@
 
 import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
+import { createListener, type Listener } from './listener.js';
 import type { RequestListeners } from './request-listener.js';
 import { dispatchStreams } from './stream-dispatch.js';
 import { lmofMagic } from './tcp/header.js';
@@ -40,12 +41,9 @@ export interface PortParts {
   readonly headersMilliseconds?: number | undefined;
 }
 
-/** Where to listen: an address, or a socket that somebody in this process listens on already and stays the owner of. */
-export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
-
-export interface Port {
-  /** The descriptor is what others in this process may listen on as well; −1 where there is none. */
-  listen(at: ListenAt): Promise<{ readonly port: number; readonly fd: number }>;
+export interface Port extends Pick<Listener, 'listen'> {
+  /** Takes a connection that another listener has accepted. */
+  accept(socket: Socket): void;
   /** Takes a connection that came in elsewhere, and was decrypted there. */
   adopt(socket: Socket): void;
   connections(): number;
@@ -148,14 +146,12 @@ export function createPort(parts: PortParts): Port {
   /** With what resolves when each is over. */
   const lmofConnections = new Map<OtherConnection, Promise<void>>();
   let draining = false;
-  /** What remains to be done before the port is closed: the listener, if it is ours, and each connection. */
-  let isListening = false;
   let onClosed = () => {};
   const whenClosed = new Promise<void>((resolve) => {
     onClosed = resolve;
   });
   const checkClosed = () => {
-    if (draining && !isListening && sockets.size === 0) onClosed();
+    if (draining && !listener.isListening && sockets.size === 0) onClosed();
   };
 
   http2.on('session', (session) => {
@@ -198,8 +194,8 @@ export function createPort(parts: PortParts): Port {
       serve(socket, protocol);
     });
   };
-  const outer = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
-    // Where the listener is somebody else's to close, connections may still come.
+  const accept = (socket: Socket) => {
+    // From a listener that is somebody else's to close connections may still come.
     if (draining) {
       socket.destroy();
       return;
@@ -226,20 +222,12 @@ export function createPort(parts: PortParts): Port {
         found(decrypted, protocol);
       });
     });
-  });
-  outer.maxConnections = limits.connectionsCountMax;
+  };
+  const listener = createListener(accept);
 
   return {
-    listen(at) {
-      return new Promise((resolve, reject) => {
-        outer.once('error', reject);
-        outer.listen(at, () => {
-          outer.off('error', reject);
-          isListening = !('fd' in at);
-          resolve({ port: (outer.address() as AddressInfo).port, fd: descriptorOf(outer) });
-        });
-      });
-    },
+    listen: (at) => listener.listen(at),
+    accept,
     adopt(socket) {
       keep(socket);
       serveRecognized(socket);
@@ -252,12 +240,7 @@ export function createPort(parts: PortParts): Port {
         return;
       }
       draining = true;
-      if (isListening) {
-        outer.close(() => {
-          isListening = false;
-          checkClosed();
-        });
-      }
+      if (listener.isListening) void listener.close().then(checkClosed);
       checkClosed();
       // Its callback complains that it never listened.
       http1.close(() => {});
@@ -273,9 +256,4 @@ export function createPort(parts: PortParts): Port {
       for (const socket of sockets) socket.destroy();
     },
   };
-}
-
-/** Node has no public name for it. */
-function descriptorOf(server: Server): number {
-  return (server as unknown as { readonly _handle: { readonly fd?: number } })._handle.fd ?? -1;
 }

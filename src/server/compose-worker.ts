@@ -47,7 +47,8 @@ export type WorkerConfig = Pick<
 
 export interface ComposeWorkerParts {
   readonly config: WorkerConfig;
-  readonly index: number;
+  /** Tells its calls from those of others, in the log. */
+  readonly name: string;
   readonly store: SharedStore;
   readonly numbers: SharedNumbers;
   readonly owner: ThreadLink;
@@ -66,14 +67,14 @@ export interface WorkerComposition {
 }
 
 export function composeWorker(parts: ComposeWorkerParts): WorkerComposition {
-  const { config, index, numbers, owner, logger, clock, random, connections } = parts;
+  const { config, name, numbers, owner, logger, clock, random, connections } = parts;
   const serving = new ServingState();
   const metrics = createMetrics({ connections });
   const store = new MeteredStore({ store: parts.store, clock, observe: metrics.observeStore });
   const shutdown = new AbortController();
   setMaxListeners(0, shutdown.signal);
   const ids = callIds();
-  const nextCallId = () => `${index}.${ids()}`;
+  const nextCallId = () => `${name}.${ids()}`;
   const onCall = observeAll([metrics.observeCall, callLogger(logger)]);
   const budget = new ByteBudget(limits.streamBudgetBytes, numbers.budgetBytes);
   const windows = new StreamWindows(budget);

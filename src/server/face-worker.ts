@@ -1,6 +1,5 @@
-// A worker thread: accepts connections beside its siblings, answers what it can, forwards the rest. It lives as long as the
-// process: ending a thread would close the socket that all of them listen on, for all of them. When it fails, the process
-// ends, since its connections cannot be given to another.
+// A worker thread: serves the connections that it is given, answers what it can, forwards the rest. It lives as long as the
+// process. When it fails, the process ends, since its connections cannot be given to another.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { createPort, type Port } from '../api/port.js';
@@ -13,9 +12,9 @@ import { nodeFileSystem } from '../log/node-file-system.js';
 import { composeWorker, type WorkerConfig } from './compose-worker.js';
 import { drainPorts } from './drain.js';
 import { Forwarder } from './forwarder.js';
-import { listenOn } from './listen-on.js';
 import { createLogger } from './logger.js';
 import type { SharedNumbers } from './sharing.js';
+import { receiveSockets } from './socket-pipe.js';
 import { linkedOwner } from './store-link.js';
 import { ThreadLink, toPlainError } from './thread-link.js';
 import { type OpenedTls, openTls } from './tls.js';
@@ -27,15 +26,14 @@ export interface WorkerStart {
   readonly numbers: SharedNumbers;
   /** The owner's end of the tunnel of each address. */
   readonly tunnels: readonly string[];
-  /** Of each address the socket that a sibling listens on; undefined for the first worker, which makes them. */
-  readonly descriptors: readonly number[] | undefined;
+  /** Where connections come from, each with its address's place in the configuration. */
+  readonly sockets: string;
+  /** Connections that each worker has, at its index. */
+  readonly held: Int32Array;
 }
 
-/** Of each address, in their order. */
-export type WorkerListening = readonly { readonly port: number; readonly fd: number }[];
-
 async function run(start: WorkerStart): Promise<void> {
-  const { index, config, shared, numbers, tunnels, descriptors } = start;
+  const { index, config, shared, numbers, tunnels, sockets, held } = start;
   const clock = systemClock;
   const random = systemRandom;
   const logger = createLogger(config.logLevel);
@@ -57,23 +55,34 @@ async function run(start: WorkerStart): Promise<void> {
   });
   const store = new SharedStore({ shared, owner: linkedOwner(owner), fs: nodeFileSystem, clock, random });
   const connections = () => ports.reduce((sum, port) => sum + port.connections(), 0);
-  const composition = composeWorker({ config, index, store, numbers, owner, logger, clock, random, connections });
-  const listening: { port: number; fd: number }[] = [];
+  const composition = composeWorker({
+    config,
+    name: String(index + 1),
+    store,
+    numbers,
+    owner,
+    logger,
+    clock,
+    random,
+    connections,
+  });
   try {
     tls = config.tls && (await openTls(config.tls, clock, logger));
     for (const [at, address] of config.listen.entries()) {
       const forwarder = new Forwarder(tunnels[at]!, clock);
       const port = createPort({ ...composition.listenersFor(address, forwarder), tls: tls?.end, clock });
-      const fd = descriptors?.[at];
-      listening.push(await listenOn(port, address, fd));
       ports.push(port);
     }
+    await receiveSockets(sockets, (socket, at) => {
+      const gone = () => Atomics.sub(held, index, 1);
+      if (socket === undefined) gone();
+      else ports[at]!.accept(socket.once('close', gone));
+    });
   } catch (error) {
     owner.tell('failed', toPlainError(error));
     return;
   }
-  const ready: WorkerListening = listening;
-  owner.tell('ready', ready);
+  owner.tell('ready', undefined);
 }
 
 await run(workerData as WorkerStart);

@@ -1,13 +1,16 @@
-// The workers of a server, as its owner's thread sees them: started one after the other, asked together. The first makes the
-// listening sockets, the others listen on the same: a connection goes to whichever is first to take it.
+// The workers of a server, as its owner's thread sees them: started together, asked together. The owner listens, and gives each
+// connection to the worker that has the fewest; those that have equally many get them by turns.
 
+import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { Snapshot } from '../api/http/metrics.js';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { WorkerConfig } from './compose-worker.js';
 import type { ServerConfig } from './config.js';
-import type { WorkerListening, WorkerStart } from './face-worker.js';
+import type { WorkerStart } from './face-worker.js';
 import { type Sharing, shareWith } from './sharing.js';
+import { openSocketPipe, type SocketSender } from './socket-pipe.js';
 import { type PlainError, ThreadLink, toPlainError } from './thread-link.js';
 
 export interface FaceWorkersParts {
@@ -31,25 +34,44 @@ interface FaceWorker {
 export class FaceWorkers {
   readonly #parts: FaceWorkersParts;
   readonly #workers: FaceWorker[] = [];
+  #senders: readonly SocketSender[] = [];
+  /** Connections that each has; taken down by the worker when one closes. */
+  readonly #held: Int32Array;
+  #last = 0;
   #failed = false;
   #draining = false;
 
   private constructor(parts: FaceWorkersParts) {
     this.#parts = parts;
+    this.#held = new Int32Array(new SharedArrayBuffer(4 * parts.config.workers));
   }
 
-  /** Answers the ports of the addresses. `unavailable` when one of them cannot be had. */
-  static async start(parts: FaceWorkersParts): Promise<{ readonly workers: FaceWorkers; readonly ports: number[] }> {
+  /** Resolves when all are ready to be given connections. */
+  static async start(parts: FaceWorkersParts): Promise<FaceWorkers> {
     const workers = new FaceWorkers(parts);
-    const listening = await workers.#start(undefined);
-    const descriptors = listening.map(({ fd }) => fd);
-    for (let index = 1; index < parts.config.workers; index++) await workers.#start(descriptors);
-    return { workers, ports: listening.map(({ port }) => port) };
+    const starting = Array.from(workers.#held, (_, index) => workers.#start(index));
+    try {
+      workers.#senders = await Promise.all(starting);
+      return workers;
+    } catch (error) {
+      for (const { thread } of workers.#workers) thread.unref();
+      throw error;
+    }
   }
 
-  async #start(descriptors: readonly number[] | undefined): Promise<WorkerListening> {
+  async #start(index: number): Promise<SocketSender> {
+    const pipe = await openSocketPipe();
+    try {
+      await this.#run(index, pipe.path);
+      return await pipe.sender;
+    } finally {
+      await pipe.close();
+    }
+  }
+
+  /** Resolves when the thread is ready. */
+  #run(index: number, sockets: string): Promise<void> {
     const { config, sharing, tunnels } = this.#parts;
-    const index = this.#workers.length + 1;
     let changed: Parameters<typeof shareWith>[1] = () => {};
     const { parts: shared, handlers } = shareWith(sharing, (change) => changed(change));
     const start: WorkerStart = {
@@ -58,13 +80,14 @@ export class FaceWorkers {
       shared,
       numbers: sharing.numbers,
       tunnels,
-      descriptors,
+      sockets,
+      held: this.#held,
     };
-    const thread = new Worker(this.#parts.script ?? faceWorker, { workerData: start, name: `faces ${index}` });
+    const thread = new Worker(this.#parts.script ?? faceWorker, { workerData: start, name: `faces ${index + 1}` });
     return new Promise((resolve, reject) => {
       const link = new ThreadLink(thread, {
         ...handlers,
-        ready: (listening: WorkerListening) => resolve(listening),
+        ready: () => resolve(),
         failed: ({ code, message }: PlainError) => ended(new CairnError(code, message)),
       });
       changed = (change) => link.tell('changed', change);
@@ -79,6 +102,28 @@ export class FaceWorkers {
       thread.on('error', ended);
       thread.on('exit', (code) => ended(new Error(`a worker ended with ${code}`)));
     });
+  }
+
+  /** Takes over a connection, which came in at one of the addresses and of which nothing was read. */
+  give(socket: Socket, address: number): void {
+    const held = this.#held;
+    let chosen = 0;
+    let fewest = Number.POSITIVE_INFINITY;
+    let all = 0;
+    for (let turn = 1; turn <= held.length; turn++) {
+      const index = (this.#last + turn) % held.length;
+      const count = Atomics.load(held, index);
+      all += count;
+      if (count >= fewest) continue;
+      fewest = count;
+      chosen = index;
+    }
+    if (all >= limits.connectionsCountMax) {
+      socket.destroy();
+      return;
+    }
+    this.#last = chosen;
+    if (this.#senders[chosen]!.send(socket, address)) Atomics.add(held, chosen, 1);
   }
 
   #fail(error: Error): void {
@@ -100,11 +145,12 @@ export class FaceWorkers {
     await Promise.all(this.#workers.map(({ link }) => link.ask('reloadCertificates', undefined)));
   }
 
-  /** Resolves when no worker has a connection left. The threads stay, idle, until the process ends. */
+  /** Resolves when no worker has a connection left; nothing more must be given. The threads stay, idle, until the process ends. */
   async drain(milliseconds: number): Promise<void> {
     this.#draining = true;
     await Promise.all(this.#workers.map(({ link }) => link.ask('drain', milliseconds).catch(() => {})));
     for (const { thread } of this.#workers) thread.unref();
+    for (const sender of this.#senders) sender.unref();
   }
 }
 

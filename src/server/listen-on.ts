@@ -1,19 +1,15 @@
-// Opens a port at a configured address, or on a socket that another thread listens on already.
+// Listens at a configured address.
 
-import type { Port } from '../api/port.js';
+import type { Listener } from '../api/listener.js';
 import { CairnError } from '../base/errors.js';
 import type { ListenAddress } from './config.js';
 
-/** `unavailable` for an address that cannot be had. */
-export async function listenOn(
-  port: Port,
-  { host, port: wanted }: ListenAddress,
-  fd?: number,
-): ReturnType<Port['listen']> {
+/** Answers the port. `unavailable` for an address that cannot be had. */
+export async function listenOn(listener: Pick<Listener, 'listen'>, { host, port }: ListenAddress): Promise<number> {
   try {
-    return await port.listen(fd === undefined ? { host, port: wanted } : { fd });
+    return (await listener.listen({ host, port })).port;
   } catch (cause) {
-    throw new CairnError('unavailable', `cannot listen on ${host} port ${wanted}: ${(cause as Error).message}`, {
+    throw new CairnError('unavailable', `cannot listen on ${host} port ${port}: ${(cause as Error).message}`, {
       cause,
     });
   }

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Accounts } from '../api/auth/accounts.js';
 import { isLoopback } from '../api/guard.js';
+import { createListener, type Listener } from '../api/listener.js';
 import { createPort, type Port } from '../api/port.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
@@ -37,6 +38,8 @@ interface Stopping {
   readonly clock: Clock;
   workers?: FaceWorkers;
   tunnels?: TunnelEnds;
+  /** Listeners whose connections the workers serve. */
+  readonly doors: Listener[];
 }
 
 /**
@@ -62,7 +65,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     address,
     workerSnapshots,
   });
-  const stopping: Stopping = { composition, ports, clock };
+  const stopping: Stopping = { composition, ports, clock, doors: [] };
   let fail = (_error: Error) => {};
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
@@ -72,20 +75,17 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   try {
     refuseExposure(config, composition.accounts);
     if (config.workers === 0) tls = config.tls && (await openTls(config.tls, clock, logger));
-    for (const address of config.listen) {
-      const port = createPort({ ...composition.listenersFor(address), tls: tls?.end, clock });
-      ports.push(port);
-      if (config.workers > 0) continue;
-      const { port: bound } = await listenOn(port, address);
-      listeners.push({ face: address.face, url: urlOf(config, address.host, bound) });
-    }
+    for (const address of config.listen)
+      ports.push(createPort({ ...composition.listenersFor(address), tls: tls?.end, clock }));
     if (config.workers > 0) {
-      const bound = await startWorkers(config, stopping, (error) => {
+      await startWorkers(config, stopping, (error) => {
         logger.fatal({ err: error }, 'a worker has failed');
         fail(error);
       });
-      for (const [index, { face, host }] of config.listen.entries())
-        listeners.push({ face, url: urlOf(config, host, bound[index]!) });
+    }
+    for (const [index, address] of config.listen.entries()) {
+      const bound = await listenOn(stopping.doors[index] ?? ports[index]!, address);
+      listeners.push({ face: address.face, url: urlOf(config, address.host, bound) });
     }
   } catch (error) {
     tls?.files.close();
@@ -132,30 +132,32 @@ function refuseExposure({ listen, insecure, data }: ServerConfig, accounts: Pick
   );
 }
 
-/** Answers the ports of the addresses, which the workers serve from now on. */
+/** From now on the workers serve what comes in at the doors. */
 async function startWorkers(
   config: ServerConfig,
   stopping: Stopping,
   onFailure: (error: Error) => void,
-): Promise<number[]> {
+): Promise<void> {
   const { sharing, serving } = stopping.composition;
   if (sharing === undefined) throw new CairnError('failed_precondition', 'workers need the store of a data directory');
   stopping.tunnels = await listenForTunnels(stopping.ports.map((port) => (socket: Socket) => port.adopt(socket)));
-  const { workers, ports } = await FaceWorkers.start({ config, sharing, tunnels: stopping.tunnels.paths, onFailure });
+  const workers = await FaceWorkers.start({ config, sharing, tunnels: stopping.tunnels.paths, onFailure });
   stopping.workers = workers;
+  for (const index of config.listen.keys())
+    stopping.doors.push(createListener((socket) => workers.give(socket, index), true));
   serving.changed.addEventListener('abort', () => {
     if (serving.status === 'read_only') workers.stopWrites();
   });
-  return ports;
 }
 
 function urlOf({ tls }: Pick<ServerConfig, 'tls'>, host: string, port: number): string {
   return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function stop({ composition, ports, clock, workers, tunnels }: Stopping, milliseconds: number) {
+async function stop({ composition, ports, clock, doors, workers, tunnels }: Stopping, milliseconds: number) {
   const { serving, shutdown, http } = composition;
   serving.drain();
+  for (const door of doors) if (door.isListening) void door.close();
   if (workers !== undefined) {
     // What they forwarded goes on as long as they do.
     const cancel = clock.after(milliseconds, () =>

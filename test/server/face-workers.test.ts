@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,10 +34,10 @@ function ask(bytes: Uint8Array, method: string, body?: Uint8Array): Promise<Resp
   return fetch(server.url + pathOf(bytes), { method, headers: { connection: 'close' }, ...(body && { body }) });
 }
 
-/** Sum over the labels of a counter. */
+/** Sum over the labels of a metric. */
 async function counted(metric: string, labels: string): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text();
-  const lines = text.split('\n').filter((line) => line.startsWith(`${metric}{`) && line.includes(labels));
+  const lines = text.split('\n').filter((line) => /^\w+/.exec(line)?.[0] === metric && line.includes(labels));
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
@@ -139,6 +139,46 @@ describe('workers', () => {
   });
 });
 
+describe('connections', () => {
+  const open: Socket[] = [];
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'cairn-workers-'));
+    server = await startCairnServer(['--data', directory, '--workers', '2', '--log-level', 'debug']);
+  });
+  afterEach(async () => {
+    for (const socket of open.splice(0)) socket.destroy();
+    await server.stop('SIGKILL');
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Opens a connection that stays, asks something on it, and answers which worker took it. */
+  async function workerOfNew(): Promise<string> {
+    const { port, hostname } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    open.push(socket);
+    const path = pathOf(random.bytes(10));
+    socket.write(`HEAD ${path} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n\r\n`);
+    await once(socket, 'data');
+    const calls = () => [...server.stderr().matchAll(/"id":"(\d+)\.\w+","peer":"127.0.0.1:(\d+)"/g)];
+    await expect.poll(() => calls().some(([, , from]) => Number(from) === socket.localPort)).toBe(true);
+    return calls().find(([, , from]) => Number(from) === socket.localPort)![1]!;
+  }
+
+  it('go to the worker that has the fewest, and to both by turns', async () => {
+    const workers: string[] = [];
+    for (let i = 0; i < 6; i++) workers.push(await workerOfNew());
+    const [first, second] = workers as [string, string];
+    expect(workers).toEqual([first, second, first, second, first, second]);
+    for (const at of [1, 3, 5]) {
+      open[at]!.end();
+      await once(open[at]!.resume(), 'close');
+    }
+    // Three that are left, and the one that asks, which is the second worker's.
+    await expect.poll(() => counted('cairn_connections', '')).toBe(4);
+    expect([await workerOfNew(), await workerOfNew()]).toEqual([second, second]);
+  });
+});
+
 /** The parts of one worker over a store of its own. */
 async function withParts(body: (parts: Omit<FaceWorkersParts, 'onFailure'>) => Promise<void>): Promise<void> {
   await withDirectory(async (data) => {
@@ -165,17 +205,18 @@ describe('a worker that fails', () => {
   it('is reported once, and leaves nobody waiting', async () => {
     await withParts(async (given) => {
       const script = `
-        import { parentPort } from 'node:worker_threads';
-        parentPort.postMessage({ kind: 'tell', name: 'ready', news: [{ port: 1, fd: 3 }] });
-        parentPort.on('message', ({ name }) => { if (name === 'snapshot') throw new Error('out of luck'); });`;
+        import { connect } from 'node:net';
+        import { parentPort, workerData } from 'node:worker_threads';
+        connect(workerData.sockets);
+        parentPort.postMessage([{ kind: 'tell', name: 'ready' }]);
+        parentPort.on('message', ([{ name }]) => { if (name === 'snapshot') throw new Error('out of luck'); });`;
       const failures: Error[] = [];
       const parts: FaceWorkersParts = {
         ...given,
         script: new URL(`data:text/javascript,${encodeURIComponent(script)}`),
         onFailure: (error) => failures.push(error),
       };
-      const { workers, ports } = await FaceWorkers.start(parts);
-      expect(ports).toEqual([1]);
+      const workers = await FaceWorkers.start(parts);
       await expect(workers.snapshots()).rejects.toMatchObject({ code: 'unavailable' });
       expect(failures.map(({ message }) => message)).toEqual(['out of luck']);
     });
@@ -186,7 +227,7 @@ describe('a worker that fails', () => {
       const script = `
         import { parentPort } from 'node:worker_threads';
         const news = { code: 'unavailable', message: 'no such address' };
-        parentPort.postMessage({ kind: 'tell', name: 'failed', news });`;
+        parentPort.postMessage([{ kind: 'tell', name: 'failed', news }]);`;
       const starting = FaceWorkers.start({
         ...given,
         script: new URL(`data:text/javascript,${encodeURIComponent(script)}`),
