@@ -7,10 +7,13 @@ import ipaddr from 'ipaddr.js';
 import type { Clock } from '../../base/clock.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import { isAccountName } from './account-records.js';
 
 /** An attempt under way. */
 export interface LoginAttempt {
   succeeded(): void;
+  /** It came to nothing for reasons of the server's, and says nothing about who made it. */
+  undecided(): void;
 }
 
 interface Bucket {
@@ -64,18 +67,24 @@ export class FailedLogins {
   attempt(name: string, address: string): LoginAttempt {
     const now = this.clock.monotonic();
     const from = addressKey(address);
-    const pair = `${from} ${name}`;
+    // Names that no account can have share a bucket: they may have any length, and be many.
+    const account = isAccountName(name) ? name : '';
+    const pair = `${from} ${account}`;
     const isFamiliar = this.#familiar.has(pair);
-    if ((!isFamiliar && this.#byName.left(name, now) < 1) || this.#byAddress.left(from, now) < 1) {
+    if ((!isFamiliar && this.#byName.left(account, now) < 1) || this.#byAddress.left(from, now) < 1) {
       throw new CairnError('overloaded', 'too many failed logins: try again later');
     }
-    if (!isFamiliar) this.#byName.add(name, now, -1);
+    if (!isFamiliar) this.#byName.add(account, now, -1);
     this.#byAddress.add(from, now, -1);
+    const undecided = () => {
+      const later = this.clock.monotonic();
+      if (!isFamiliar) this.#byName.add(account, later, 1);
+      this.#byAddress.add(from, later, 1);
+    };
     return {
+      undecided,
       succeeded: () => {
-        const later = this.clock.monotonic();
-        if (!isFamiliar) this.#byName.add(name, later, 1);
-        this.#byAddress.add(from, later, 1);
+        undecided();
         this.#remember(pair);
       },
     };

@@ -13,7 +13,7 @@ export interface TokenWish {
   readonly label: string;
   /** Empty: all that the account and the maker may do. */
   readonly operations: readonly Operation[];
-  /** 0: until it is revoked. */
+  /** 0: until it is revoked, or as long as the token lasts that it is made with. */
   readonly seconds: number;
 }
 
@@ -38,7 +38,15 @@ export async function mintToken(
     if (grantable.includes(operation)) continue;
     throw new CairnError('permission_denied', `this token of ${name} cannot be good for ${operation}`);
   }
-  const expiresAt = seconds === 0 ? undefined : Math.floor(clock.now() / 1000) + seconds;
+  const wanted = seconds === 0 ? Number.POSITIVE_INFINITY : Math.floor(clock.now() / 1000) + seconds;
+  const last = Math.min(wanted, await endOf(book, maker));
+  const expiresAt = last === Number.POSITIVE_INFINITY ? undefined : last;
   const token = await book.createToken(name, { label, operations, expiresAt: expiresAt && expiresAt * 1000 });
   return { text: await signed.sign({ kind: 'token', name, id: token.id, turn: 0, expiresAt }), token };
+}
+
+/** Of the token that somebody was let in by, in whole seconds of Unix time: what it makes does not outlive it. */
+async function endOf(book: Accounts['book'], { name, session }: Principal): Promise<number> {
+  const made = session?.kind === 'token' ? await book.token(name, session.id) : undefined;
+  return made?.expiresAt === undefined ? Number.POSITIVE_INFINITY : Math.floor(made.expiresAt / 1000);
 }

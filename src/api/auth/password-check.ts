@@ -8,7 +8,7 @@ import type { FailedLogins } from './failed-logins.js';
 import type { PasswordHasher } from './password-hasher.js';
 
 export interface PasswordCheckParts {
-  readonly book: AccountBook;
+  readonly book: Pick<AccountBook, 'get'>;
   readonly hasher: PasswordHasher;
   readonly failures: FailedLogins;
 }
@@ -18,10 +18,17 @@ export type CheckPassword = (name: string, password: string, address: string) =>
 /** Answers the account; `unauthenticated` when it is not its password, `overloaded` after too many failures. */
 export function passwordCheck({ book, hasher, failures }: PasswordCheckParts): CheckPassword {
   return async (name, password, address) => {
-    const attempt = failures.attempt(name.slice(0, limits.credentialCharactersMax), address);
-    const account = await book.get(name);
+    const attempt = failures.attempt(name, address);
     const sane = password.length <= limits.passwordCharactersMax;
-    const good = await hasher.verify(sane ? password : '', account?.passwordHash);
+    let account: Account | undefined;
+    let good: boolean;
+    try {
+      account = await book.get(name);
+      good = await hasher.verify(sane ? password : '', account?.passwordHash);
+    } catch (error) {
+      attempt.undecided();
+      throw error;
+    }
     if (!good || !sane || account === undefined) throw new CairnError('unauthenticated', 'wrong name or password');
     attempt.succeeded();
     return account;

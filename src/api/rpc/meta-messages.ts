@@ -80,6 +80,9 @@ export function fromMetaCompare({ key, is: wireComparison, target }: MetaCompare
 export function fromMetaOperation({ operation }: MetaOperation): Operation {
   switch (operation.case) {
     case 'put':
+      if (isOfAccounts(operation.value.key)) {
+        throw new CairnError('permission_denied', 'accounts are changed by AccountService alone');
+      }
       return { kind: 'put', key: operation.value.key, value: operation.value.value };
     case 'delete':
       return { kind: 'delete', range: fromMetaRange(operation.value.range) };

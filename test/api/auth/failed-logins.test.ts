@@ -68,6 +68,26 @@ describe('FailedLogins', () => {
     expect(attempt('bob', '192.0.2.1')).toBe(overloaded);
   });
 
+  it('does not count what came to nothing', () => {
+    const { attempt } = setUp();
+    for (let i = 0; i < 10 * byAddress; i++) {
+      const made = attempt('ann', '192.0.2.1');
+      if (typeof made === 'string') throw new Error('refused');
+      made.undecided();
+    }
+    // Nor is the address familiar with the account now.
+    for (let i = 0; i < byName; i++) attempt('ann', `10.0.${i}.1`);
+    expect(attempt('ann', '192.0.2.1')).toBe(overloaded);
+  });
+
+  it('counts names that no account can have as one, and keeps none of them', () => {
+    const { attempt } = setUp();
+    const name = (i: number) => `${'A'.repeat(limits.credentialCharactersMax)}${i}`;
+    for (let i = 0; i < byName; i++) expect(attempt(name(i), `10.0.${i}.1`)).not.toBe(overloaded);
+    expect(attempt(name(byName), '10.1.0.1')).toBe(overloaded);
+    expect(attempt('ann', '10.1.0.1')).not.toBe(overloaded);
+  });
+
   it('counts attempts that are still under way', () => {
     const { attempt } = setUp();
     const made = Array.from({ length: 10 * byName }, (_, i) => attempt('ann', `10.0.${i}.1`));

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../../src/api/auth/credentials.js';
+import { passwordCheck } from '../../../src/api/auth/password-check.js';
+import { CairnError } from '../../../src/base/errors.js';
 import { limits } from '../../../src/base/limits.js';
 import { password, type TestAccounts, testAccounts } from '../../support/accounts.js';
 
@@ -54,6 +56,18 @@ describe('a login', () => {
     }
     test.clock.pass(limits.failedLoginByNameMilliseconds);
     await test.signIn.login('root', password, '10.9.9.9');
+  });
+
+  it('is not held against anybody when the server could not look', async () => {
+    const checkPassword = passwordCheck({
+      book: { get: () => Promise.reject(new CairnError('unavailable', 'the metadata is away')) },
+      hasher: test.accounts.hasher,
+      failures: test.accounts.failures,
+    });
+    for (let i = 0; i <= limits.failedLoginsByAddressCountMax; i++) {
+      await expect(checkPassword('root', password, '192.0.2.1')).rejects.toMatchObject({ code: 'unavailable' });
+    }
+    await test.signIn.login('root', password, '192.0.2.1');
   });
 
   it('is one of so many: the oldest ends', async () => {

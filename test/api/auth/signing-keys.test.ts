@@ -3,9 +3,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mintToken } from '../../../src/api/auth/mint-token.js';
 import { everybody } from '../../../src/api/auth/principal.js';
-import { errorCode } from '../../../src/base/errors.js';
+import { CairnError, errorCode } from '../../../src/base/errors.js';
 import { limits } from '../../../src/base/limits.js';
 import { prefixRange, textKey } from '../../../src/meta/keys.js';
+import type { KeyRange, KvStore, WatchBatch, WatchOptions } from '../../../src/meta/kv.js';
 import { password, type TestAccounts, testAccounts } from '../../support/accounts.js';
 
 let test: TestAccounts;
@@ -20,9 +21,30 @@ afterEach(() => Promise.all([test, other].map(({ accounts }) => accounts.close()
 
 const hour = 3_600_000;
 
-async function lasting(): Promise<string> {
+async function lastingOf({ accounts, clock }: TestAccounts): Promise<string> {
   const wish = { name: 'root', label: '', operations: [], seconds: 0 };
-  return (await mintToken(test.accounts, test.clock, everybody, wish)).text;
+  return (await mintToken(accounts, clock, everybody, wish)).text;
+}
+
+const lasting = () => lastingOf(test);
+
+/** As an object of its own, whose methods can be exchanged. */
+function wrapped(kv: KvStore): KvStore {
+  return {
+    get: (...asked) => kv.get(...asked),
+    range: (...asked) => kv.range(...asked),
+    count: (...asked) => kv.count(...asked),
+    txn: (txn) => kv.txn(txn),
+    watch: (...asked) => kv.watch(...asked),
+    compact: (revision) => kv.compact(revision),
+    status: () => kv.status(),
+    close: () => kv.close(),
+  };
+}
+
+async function* silent(_range: KeyRange, { signal }: WatchOptions): AsyncGenerator<WatchBatch, never> {
+  await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+  throw new CairnError('canceled', 'the watch was canceled');
 }
 
 async function outcome(on: TestAccounts, token: string): Promise<string> {
@@ -50,6 +72,22 @@ describe('a new signing key', () => {
     await expect.poll(() => outcome(other, next)).toBe('root');
     const { accessToken } = await other.signIn.login('root', password, '');
     expect(await outcome(test, accessToken)).toBe('root');
+  });
+
+  it('is used at once by who made it, before any change is heard of', async () => {
+    // Changes are told to nobody here.
+    const deaf = await testAccounts({ kv: { ...wrapped(test.kv), watch: silent }, clock: test.clock });
+    const before = await lastingOf(deaf);
+    expect(await outcome(deaf, before)).toBe('root');
+    await deaf.accounts.rotateKey(hour / 1000);
+    const after = await lastingOf(deaf);
+    test.clock.pass(hour);
+    // The one was signed with the key that has ended by now, the other with the new one.
+    expect(await outcome(deaf, before)).toBe('unauthenticated');
+    expect(await outcome(deaf, after)).toBe('root');
+    const third = await testAccounts({ kv: test.kv, clock: test.clock });
+    expect(await outcome(third, after)).toBe('root');
+    await Promise.all([deaf, third].map(({ accounts }) => accounts.close()));
   });
 
   it('leaves what was signed before good for a while, logins beyond it', async () => {

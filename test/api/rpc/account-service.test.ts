@@ -305,7 +305,16 @@ describe('AccountService', () => {
     const write = { operations: [Operation.WRITE] };
     expect(await codeOf(accounts.createToken(write, as('ann')))).toBe('PermissionDenied');
     expect(await codeOf(accounts.createToken({ ...write, username: 'ann' }, as('root')))).toBe('PermissionDenied');
-    const { accessToken } = await accounts.createToken({ operations: [Operation.READ] }, as('root'));
+    const made = await accounts.createToken({ operations: [Operation.READ], expiresIn: 100_000_000n }, as('root'));
+    const { accessToken } = made;
+    // Nor for longer.
+    for (const expiresIn of [0n, 200_000_000n]) {
+      const { token } = await accounts.createToken(
+        { expiresIn },
+        { headers: { authorization: `Bearer ${accessToken}` } },
+      );
+      expect(token?.expiresAtMs).toBe(made.token?.expiresAtMs);
+    }
     const headers = { authorization: `Bearer ${accessToken}` };
     expect(await codeOf(accounts.createToken(write, { headers }))).toBe('PermissionDenied');
     expect((await accounts.createToken({}, { headers })).token!.operations).toEqual([Operation.READ]);

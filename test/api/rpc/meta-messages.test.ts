@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
-import { fromMetaCompare, toMetaEvent, toMetaItem } from '../../../src/api/rpc/meta-messages.js';
-import { MetaCompareSchema, MetaComparison } from '../../../src/gen/cairn/v1/meta_service_pb.js';
+import { fromMetaCompare, fromMetaOperation, toMetaEvent, toMetaItem } from '../../../src/api/rpc/meta-messages.js';
+import { MetaCompareSchema, MetaComparison, MetaOperationSchema } from '../../../src/gen/cairn/v1/meta_service_pb.js';
 import { textKey } from '../../../src/meta/keys.js';
 
 const item = (key: string) => ({
@@ -21,6 +21,13 @@ it.each([
 ])('of %s %i bytes of the value are told', (key, bytes) => {
   expect(toMetaItem(item(key)).value).toHaveLength(bytes);
   expect(toMetaEvent({ kind: 'put', item: item(key) }).item?.value).toHaveLength(bytes);
+});
+
+it('secrets cannot be put in', () => {
+  const put = (key: string) =>
+    create(MetaOperationSchema, { operation: { case: 'put', value: { key: textKey(key), value: textKey('x') } } });
+  expect(fromMetaOperation(put('file/x'))).toMatchObject({ kind: 'put' });
+  expect(() => fromMetaOperation(put('auth/key'))).toThrow(expect.objectContaining({ code: 'permission_denied' }));
 });
 
 it('secrets cannot be found out by comparing', () => {
