@@ -3,7 +3,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { CairnError } from '../base/errors.js';
-import { mendAuthority } from './authority.js';
+import { mendAuthority, mendTarget } from './authority.js';
 import type { Cors } from './cors.js';
 import type { Guard } from './guard.js';
 import type { HttpFace } from './http/http-handler.js';
@@ -44,6 +44,7 @@ export function createFront({
   const answer: RequestListener = (request, response) => {
     // The client should take its next request to a server that stays.
     if (serving.status === 'draining' && 'shouldKeepAlive' in response) response.shouldKeepAlive = false;
+    mendTarget(request);
     mendAuthority(request);
     const refusal = guard(request);
     if (refusal !== undefined) {

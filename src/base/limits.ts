@@ -331,6 +331,8 @@ export const limits = {
   stalledBodyMillisecondsMax: 300_000,
   /** Time a client has to read an early refusal before its connection is closed under its unread upload. */
   lingerMillisecondsMax: 2_000,
+  /** Longest time that an operator may give to calls under way when the server stops: a day. */
+  drainSecondsMax: 24 * 3600,
   /** Time that calls broken off at the end of a drain have to send their last words. */
   lastWordsMillisecondsMax: 500,
 

@@ -12,7 +12,7 @@ import type { FileEntry } from '../client/files/file-shapes.js';
 import { addSharedOptions, type CommandContext, runCommand } from './command-context.js';
 import { type ConnectionFlags, connection } from './connection.js';
 import { writeWhole } from './download-file.js';
-import { parseCount } from './format.js';
+import { formatPath, parseCount } from './format.js';
 
 interface FileFlags {
   readonly name?: string;
@@ -48,7 +48,9 @@ export function addFileCommand(program: Command): void {
       run(command, async (client, context) => {
         for (let page = 1; ; page++) {
           const { files, total, page_size } = await client.list({ prefix, page, pageSize: limits.filesPageCountMax });
-          for (const entry of files) show(context, entry, `${entry.file_id}\t${entry.file_size}\t${entry.file_name}`);
+          for (const entry of files) {
+            show(context, entry, `${entry.file_id}\t${entry.file_size}\t${formatPath(entry.file_name)}`);
+          }
           if (page * page_size >= total || files.length === 0) return;
         }
       }),
@@ -58,7 +60,7 @@ export function addFileCommand(program: Command): void {
     .action((id: string, _: object, command: Command) =>
       run(command, async (client, context) => {
         const info = await client.info(await idOf(client, id));
-        const lines = Object.entries(info).map(([name, value]) => `${name}\t${value}`);
+        const lines = Object.entries(info).map(([name, value]) => `${name}\t${formatPath(String(value))}`);
         show(context, info, lines.join('\n'));
       }),
     );
@@ -114,7 +116,7 @@ async function get(
   info: FileEntry,
   path: string | undefined,
 ): Promise<void> {
-  const progress = startProgress(info.file_name);
+  const progress = startProgress(formatPath(info.file_name));
   progress.expect(info.file_size);
   async function* watched(): AsyncGenerator<Uint8Array> {
     for await (const piece of client.downloadAll(info, { signal })) {
@@ -153,7 +155,7 @@ async function put(client: FileClient, context: CommandContext, paths: string[],
           before = bytes;
         },
       });
-      show(context, stored, `${stored.file_id}\t${stored.file_name}`);
+      show(context, stored, `${stored.file_id}\t${formatPath(stored.file_name)}`);
     } finally {
       progress.stop();
     }

@@ -36,7 +36,7 @@ export function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** A path as it is; in quotes, as JSON has it, when something in it could be taken for more than a path. */
+/** A path, or what else somebody has named, as it is; in quotes, as JSON has it, when something in it could be taken for more. */
 export function formatPath(path: string): string {
   return /^"|[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(path) ? JSON.stringify(path) : path;
 }

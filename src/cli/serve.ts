@@ -3,11 +3,14 @@
 import { isIP } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import {
   parseBytes,
   parseChunking,
   parseFounders,
   parseListenAddress,
+  parseNodeName,
+  parseOrigin,
   parsePeerAddress,
   type RaftConfig,
   type ServerConfig,
@@ -58,7 +61,7 @@ export function addServeCommand(program: Command): void {
     '[face=]HOST:PORT, face grpc or http; repeatable (default: 127.0.0.1:9000)',
     parseListenAddress,
   );
-  command.option('--data <directory>', `where blobs are kept (default: ${defaults.data})`);
+  option('--data <directory>', `where blobs are kept (default: ${defaults.data})`, nonEmpty);
   choice('--durability <level>', `what an answered write has reached (default: ${defaults.durability})`, [
     'disk',
     'memory',
@@ -74,7 +77,7 @@ export function addServeCommand(program: Command): void {
     parseChunking,
   );
   option('--advertise <ip:port>', 'where clients are sent for blobs (default: where they came in)', parseEndpoint);
-  command.option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`);
+  option('--node-id <name>', `what this node is called (default: ${defaults.nodeId})`, parseNodeName);
   choice('--meta <engine>', `where the metadata lives (default: ${defaults.meta})`, ['level', 'raft', 'etcd']);
   choice('--role <role>', `what this node does in its cluster (default: ${defaults.role})`, ['master', 'both']);
   option(
@@ -93,7 +96,7 @@ export function addServeCommand(program: Command): void {
   command.option('--peer-tls-ca <file>', "the authority of all nodes' certificates");
   repeated('--etcd <url>', `a member of the etcd cluster; repeatable (default: ${defaults.etcd[0]})`, (text) => text);
   command.option('--etcd-prefix <text>', `what keys in etcd begin with (default: ${defaults.etcdPrefix})`);
-  repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', (text) => text);
+  repeated('--cors-origin <origin>', 'let pages of this origin call; * for all; repeatable', parseOrigin);
   repeated('--allow-host <name>', 'answer to this Host on loopback too, as behind a proxy; repeatable', (text) => text);
   command.option('--insecure', 'without accounts, serve addresses other than loopback to everybody who can reach them');
   command.option('--tls-cert <file>', 'serve by TLS, with this certificate and those above it, in PEM');
@@ -104,18 +107,24 @@ export function addServeCommand(program: Command): void {
       .choices(['reader', 'writer'])
       .preset('reader'),
   );
-  choice('--transport-tokens <use>', `(default: ${defaults.transportTokens})`, ['optional', 'required']);
+  choice(
+    '--transport-tokens <use>',
+    `whether moving blobs takes a token of GetTransportDetails (default: ${defaults.transportTokens})`,
+    ['optional', 'required'],
+  );
   option('--negotiate-concurrency <count>', 'look-ups at once for one question (default: CPUs)', positive);
   option('--recommended-concurrency <count>', 'transfers clients are advised to run (default: CPUs)', positive);
   option('--workers <count>', 'threads that take connections and move blobs (default: 0, the one does all)', (text) =>
     parseCount(text, 'the count'),
   );
   command.option('--no-lane', 'serve uploads and downloads by the stock RPC handler, which is slower');
-  option('--drain-seconds <count>', 'time for calls under way when stopping (default: 10)', (text) =>
-    parseCount(text, 'time'),
-  );
+  option('--drain-seconds <count>', 'time for calls under way when stopping (default: 10)', drainSeconds);
   const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
-  choice('--log-level <level>', `(default: ${defaults.logLevel})`, levels);
+  choice(
+    '--log-level <level>',
+    `what is logged, each level with those before it (default: ${defaults.logLevel})`,
+    levels,
+  );
   command.action(serve);
 }
 
@@ -123,7 +132,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const {
     corsOrigin,
     allowHost,
-    drainSeconds,
+    drainSeconds: seconds,
     indexMemory,
     allowRegistration,
     tlsCert,
@@ -151,7 +160,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(corsOrigin && { corsOrigins: corsOrigin }),
     ...(allowHost && { allowedHosts: allowHost }),
     ...(indexMemory !== undefined && { indexMemoryBytes: indexMemory }),
-    ...(drainSeconds !== undefined && { drainMilliseconds: drainSeconds * 1000 }),
+    ...(seconds !== undefined && { drainMilliseconds: seconds * 1000 }),
   });
   const signal = stopSignal();
   let server: RunningServer | undefined;
@@ -248,6 +257,17 @@ function refusing(read: (value: string) => unknown): (value: string) => unknown 
       throw new InvalidArgumentError(error instanceof CairnError ? error.message : String(error));
     }
   };
+}
+
+function nonEmpty(text: string): string {
+  if (text === '') throw new CairnError('invalid_argument', 'it is empty');
+  return text;
+}
+
+function drainSeconds(text: string): number {
+  const seconds = parseCount(text, 'time');
+  if (seconds <= limits.drainSecondsMax) return seconds;
+  throw new CairnError('invalid_argument', `at most ${limits.drainSecondsMax}`);
 }
 
 function positive(text: string): number {

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formatTime } from '../base/clock.js';
 import type { OperationName, TokenInfo } from '../client/account-client.js';
 import { type AccountFlags, addAccountOptions, runAccountCommand } from './account-admin.js';
+import { formatPath } from './format.js';
 
 interface TokenFlags extends AccountFlags {
   readonly account?: string;
@@ -76,7 +77,7 @@ function tokenJson({ id, label, operations, createdAt, expiresAt }: TokenInfo) {
 
 function line({ id, label, operations, expiresAt }: TokenInfo): string {
   const end = expiresAt === undefined ? 'never' : formatTime(expiresAt);
-  return [id, operations.join(',') || '-', end, label].join(' ').trimEnd();
+  return [id, operations.join(',') || '-', end, formatPath(label)].join(' ').trimEnd();
 }
 
 function parseOperations(text: string): OperationName[] {

@@ -4,6 +4,7 @@ import { Argument, type Command, Option } from 'commander';
 import { formatTime } from '../base/clock.js';
 import type { AccountInfo, RoleName } from '../client/account-client.js';
 import { type AccountFlags, addAccountOptions, runAccountCommand } from './account-admin.js';
+import { formatPath } from './format.js';
 import { readNewPassword, readOwnPassword } from './secret-input.js';
 
 interface AddFlags extends AccountFlags {
@@ -71,5 +72,5 @@ function line({ name, roles, email, createdAt }: AccountInfo, json: boolean): st
   const made = formatTime(createdAt);
   return json
     ? JSON.stringify({ name, roles, email, created_at: made })
-    : [name, roles.join(','), made, email].join(' ').trimEnd();
+    : [name, roles.join(','), made, formatPath(email)].join(' ').trimEnd();
 }

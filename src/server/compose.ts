@@ -116,6 +116,7 @@ export async function compose(parts: ComposeParts): Promise<Composition> {
     address,
     takesWrites: () => serving.status === 'serving',
   }).catch(async (error) => {
+    await accounts.close();
     await metadata.close().finally(() => opened.close());
     throw error;
   });

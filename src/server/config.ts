@@ -197,6 +197,25 @@ export function parseBytes(text: string): number {
 
 const unitBytes = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
+/** Reads an origin as browsers write it, or `*`. `invalid_argument` for what no browser ever sends. */
+export function parseOrigin(text: string): string {
+  const isWeb = /^https?:/i.test(text);
+  const isOrigin = isWeb
+    ? URL.canParse(text) && new URL(text).origin === text
+    : /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+)$/.test(text);
+  if (isOrigin) return text;
+  throw new CairnError(
+    'invalid_argument',
+    `${JSON.stringify(text)} is no origin as browsers write it: expected https://HOST, https://HOST:PORT or *`,
+  );
+}
+
+/** What a node may be called. `invalid_argument` for anything else. */
+export function parseNodeName(text: string): string {
+  if (/^[\w.-]+$/.test(text)) return text;
+  throw new CairnError('invalid_argument', `${JSON.stringify(text)} is no name of a node`);
+}
+
 /** Reads `HOST:PORT`, with IPv6 as `[::1]:9100`. `invalid_argument` for anything else. */
 export function parsePeerAddress(text: string): PeerAddress {
   const { face, host, port } = parseListenAddress(text);
@@ -209,9 +228,7 @@ export function parseFounders(text: string): RaftConfig['founders'] {
   const founders = text.split(',').map((one) => {
     const [name = '', address = ''] = one.split('=');
     parsePeerAddress(address);
-    if (!/^[\w.-]+$/.test(name))
-      throw new CairnError('invalid_argument', `${JSON.stringify(name)} is no name of a node`);
-    return { name, address };
+    return { name: parseNodeName(name), address };
   });
   if (new Set(founders.map(({ name }) => name)).size < founders.length) {
     throw new CairnError('invalid_argument', 'a node is among the peers twice');

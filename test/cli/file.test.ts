@@ -47,6 +47,24 @@ it('puts, lists, gets, tells and removes', { timeout: 60_000 }, async () => {
   expect((await cairn('put', directory)).code).not.toBe(0);
 });
 
+it('shows names that could be more than names in quotes', { timeout: 60_000 }, async () => {
+  const name = 'odd\n\u001b[31mred';
+  const files = new FileClient({ addresses: [server.url] });
+  await files.upload(name, Buffer.from('x'));
+  files.close();
+  for (const args of [
+    ['ls', 'odd'],
+    ['info', name],
+    ['put', path('odd'), '--name', name],
+  ]) {
+    await writeFile(path('odd'), 'x');
+    const { code, stdout } = await cairn(...args);
+    expect(code).toBe(0);
+    expect(stdout).toContain(JSON.stringify(name));
+    expect(stdout).not.toContain('\u001b');
+  }
+});
+
 it('goes on with an upload that was broken off, unless the file has changed since', { timeout: 60_000 }, async () => {
   const content = Buffer.alloc(200_000, 'cairn ');
   const files = new FileClient({ addresses: [server.url] });

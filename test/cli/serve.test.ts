@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -75,6 +75,16 @@ describe('serve', () => {
     expect((await ended).code).toBe(exitCodes.ok);
   });
 
+  it('says in one line what it could not open', async () => {
+    const data = join(directory, 'data');
+    await mkdir(data);
+    // Opened last, when much else is open already.
+    await writeFile(join(data, 'staging'), '');
+    const ended = await runCairn(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+    expect(ended).toMatchObject({ code: exitCodes.failed, stdout: '' });
+    expect(ended.stderr).toMatch(/^cairn: .*staging.*\n$/);
+  });
+
   it('refuses what it cannot serve, in words', async () => {
     const data = join(directory, 'data');
     const exposed = await runCairn(['serve', '--listen', '0.0.0.0:0', '--data', data]);
@@ -88,6 +98,10 @@ describe('serve', () => {
       ['--durability', 'wishful'],
       ['--advertise', 'name:1'],
       ['--negotiate-concurrency', '0'],
+      ['--cors-origin', 'a.example'],
+      ['--drain-seconds', '99999999999'],
+      ['--node-id', ''],
+      ['--data', ''],
     ]) {
       expect((await runCairn(['serve', '--data', data, ...flags])).code).toBe(exitCodes.usage);
     }

@@ -86,6 +86,15 @@ describe.each<HttpVersion>(['h1', 'h2'])('over %s', (version) => {
     expect(open).toEqual(['get /api/v1/openapi.json 200']);
   });
 
+  it('what one is shown is for no cache that answers others', async () => {
+    await as('writer', '/blobs', { method: 'POST', body: blob });
+    for (const method of ['GET', 'HEAD']) {
+      const { headers } = await as('reader', `/blobs/${hex}`, { method });
+      expect(headers['cache-control']).toMatch(/^private, max-age=\d+, immutable$/);
+    }
+    await store.delete([digestBlob(blob).hash]);
+  });
+
   it('another method in a header changes nothing', async () => {
     const headers = { 'x-http-method-override': 'PATCH', 'tus-resumable': '1.0.0' };
     const discovery = await as('nobody', '/api/v1/tus/x', { method: 'OPTIONS', headers });

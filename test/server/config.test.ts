@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode } from '../../src/base/errors.js';
-import { parseBytes, parseChunking, parseListenAddress, serverConfig } from '../../src/server/config.js';
+import { parseBytes, parseChunking, parseListenAddress, parseOrigin, serverConfig } from '../../src/server/config.js';
 
 describe('parseListenAddress', () => {
   it.each([
@@ -37,6 +37,18 @@ describe('parseListenAddress', () => {
     }
     expect(code).toBe('invalid_argument');
   });
+});
+
+describe('parseOrigin', () => {
+  it.each(['*', 'null', 'https://app.example', 'http://localhost:5173', 'https://[::1]:8443', 'tauri://localhost'])(
+    'takes %s',
+    (text) => expect(parseOrigin(text)).toBe(text),
+  );
+
+  it.each(['', 'app.example', 'https://app.example/', 'https://App.example', 'https://app.example:443', 'https://a b'])(
+    'refuses %j',
+    (text) => expect(() => parseOrigin(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' })),
+  );
 });
 
 it('defaults are safe ones, and settings replace them', () => {

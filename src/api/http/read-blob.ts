@@ -38,7 +38,7 @@ export async function serveBlob(
   view: BlobView,
 ): Promise<void> {
   const tag = blobTag(hash);
-  const common = { 'accept-ranges': 'bytes', ...immutableHeaders(tag), ...view.headers };
+  const common = { 'accept-ranges': 'bytes', ...immutableHeaders(exchange, tag), ...view.headers };
   if (exchange.method === 'HEAD') {
     const [stat] = await store.stat([hash]);
     if (stat === undefined || !isSize(view, stat.size)) throw noSuchBlob(hash);
@@ -67,11 +67,11 @@ function isSize(view: BlobView, size: number): boolean {
   return view.size === undefined || view.size === size;
 }
 
-/** For what its name says for ever. */
-export function immutableHeaders(tag: string): AnswerHeaders {
+/** For what its name says for ever. What was shown to somebody is not for a cache that others are answered from. */
+export function immutableHeaders({ account }: Pick<Exchange, 'account'>, tag: string): AnswerHeaders {
   return {
     etag: tag,
-    'cache-control': 'public, max-age=31536000, immutable',
+    'cache-control': account === '' ? 'public, max-age=31536000, immutable' : 'private, max-age=31536000, immutable',
     // Whatever the bytes look like to a browser, they are nobody's script.
     'x-content-type-options': 'nosniff',
   };

@@ -61,7 +61,7 @@ export async function serveTree(parts: ReadBlobParts, exchange: Exchange, name: 
     return;
   }
   const tag = `"listing-${listingVersion}-${hashHex(root)}"`;
-  const headers = { ...immutableHeaders(tag), ...treeHeaders };
+  const headers = { ...immutableHeaders(exchange, tag), ...treeHeaders };
   if (answerByCondition(exchange, tag, headers)) return;
   exchange.answerJson(200, await listDirectory(reader, place.names.join('/')), headers);
 }
@@ -100,7 +100,7 @@ export async function serveTreeArchive({ store }: ReadBlobParts, exchange: Excha
   const reader = await TreeReader.open(callNodes(store, signal), root);
   const tag = `"tar-${archiveVersion}-${hashHex(root)}"`;
   const headers = {
-    ...immutableHeaders(tag),
+    ...immutableHeaders(exchange, tag),
     ...treeHeaders,
     'content-type': 'application/x-tar',
     'content-disposition': `attachment; filename="${hashHex(root)}.tar"`,

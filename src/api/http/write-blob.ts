@@ -45,6 +45,10 @@ export async function postBlob(store: BlobStore, exchange: Exchange): Promise<vo
 
 export async function deleteBlob(store: BlobStore, exchange: Exchange, name: string): Promise<void> {
   const hash = parseHash(name);
+  const [stat] = await store.stat([hash]);
+  if (checkConditions(exchange, stat && blobTag(hash)) !== 'met') {
+    throw new CairnError('failed_precondition', stat ? 'the blob exists' : 'there is no such blob');
+  }
   const [existed] = await store.delete([hash]);
   if (!existed) throw new CairnError('not_found', `there is no blob ${formatHash(hash)}`);
   exchange.answer(204, {});

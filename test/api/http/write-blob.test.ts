@@ -229,6 +229,17 @@ describe.each<HttpVersion>(['h1', 'h2'])('writing over %s', (version) => {
     expect([again.status, JSON.parse(again.body.toString()).code]).toEqual([404, 'not_found']);
   });
 
+  it('DELETE keeps to its conditions', async () => {
+    await store.write(blob);
+    for (const headers of [{ 'if-match': '"other"' }, { 'if-none-match': '*' }]) {
+      const kept = await ask(version, served.url + path, { method: 'DELETE', headers });
+      expect([kept.status, await isThere()]).toEqual([412, true]);
+    }
+    const headers = { 'if-match': `"${written.digest}"` };
+    expect((await ask(version, served.url + path, { method: 'DELETE', headers })).status).toBe(204);
+    expect((await ask(version, served.url + path, { method: 'DELETE', headers })).status).toBe(412);
+  });
+
   it('answers a store that fails in the middle of a body', async () => {
     store.write = async (source) => {
       for await (const _ of source as AsyncIterable<Uint8Array>) throw new CairnError('no_space', 'the disk is full');
