@@ -37,6 +37,12 @@ export interface Report {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** What a machine did before it stood still, for `withinAMinute`. */
+export const lastOn =
+  ({ fs }: Disk, label: string) =>
+  () =>
+    `${label}; last on the disk, after ${fs.operations} operations: ${fs.lastOperations.join(', ')}`;
+
 export class Machine {
   readonly reports: Report[] = [];
   readonly clock = new ManualClock();

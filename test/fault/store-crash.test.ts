@@ -3,11 +3,12 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Durability } from '../../src/base/blob-store.js';
+import { withinAMinute } from '../support/hang.js';
 import { type SeededRandom, seededRandom, testRounds, testSeed } from '../support/random.js';
 import { blobs, freshBlobs } from './blobs.js';
 import { inspect, inspectFiles, presences } from './inspect.js';
 import { type Allowed, Ledger, type Presence } from './ledger.js';
-import { crashDisk, type Disk, emptyDisk, Machine } from './machine.js';
+import { crashDisk, type Disk, emptyDisk, lastOn, Machine } from './machine.js';
 import { loiter } from './slow-file-system.js';
 import { begin, live } from './workload.js';
 
@@ -115,9 +116,13 @@ async function liveThrough(run: Run, lifeSeed: number): Promise<void> {
     const now = () => ledger?.afterCrash() ?? allowed;
     const wrecker = new Wrecker(disk, random, label, now);
     const examineAll = async () => {
-      for (const wreck of wrecker.wrecks.splice(0)) await examine(run, wreck, random.chance(0.05));
+      for (const wreck of wrecker.wrecks.splice(0)) {
+        await withinAMinute(examine(run, wreck, random.chance(0.05)), lastOn(wreck.disk, wreck.label));
+      }
     };
-    const machine = await Machine.start(disk, durability, seededRandom(random.below(2 ** 31)));
+    const last = lastOn(disk, label);
+    const start = Machine.start(disk, durability, seededRandom(random.below(2 ** 31)));
+    const machine = await withinAMinute(start, last);
     ledger = new Ledger(durability, await presences(machine));
     await examineAll();
     const onRefused = (error: unknown) => {
@@ -125,14 +130,14 @@ async function liveThrough(run: Run, lifeSeed: number): Promise<void> {
     };
     const life = { machine, ledger, random: seededRandom(random.below(2 ** 31)), onRefused };
     for (let group = 0; group < 8; group++) {
-      await live(life, 1, label);
+      await withinAMinute(live(life, 1, label), last);
       await examineAll();
     }
     expectNoErrors(machine, label);
     const ending = random.pick(['closed', 'closed', 'crashed', 'killed'] as const);
     if (ending === 'closed') {
       const promised = ledger.beginPromise();
-      await machine.store.close();
+      await withinAMinute(machine.store.close(), last);
       promised();
     } else {
       const cut = Promise.all(begin(life));

@@ -6,11 +6,12 @@ import { describe, expect, it } from 'vitest';
 import type { Durability } from '../../src/base/blob-store.js';
 import { CairnError, type ErrorCode, errorCode } from '../../src/base/errors.js';
 import type { Fault, Operation } from '../support/fault-file-system.js';
+import { withinAMinute } from '../support/hang.js';
 import { seededRandom, testRounds, testSeed } from '../support/random.js';
 import { blobs, freshBlobs } from './blobs.js';
 import { inspect, inspectFiles, presences } from './inspect.js';
 import { Ledger } from './ledger.js';
-import { crashDisk, type Disk, emptyDisk, Machine } from './machine.js';
+import { crashDisk, type Disk, emptyDisk, lastOn, Machine } from './machine.js';
 import { type Life, live } from './workload.js';
 
 type Failing = (operation: Operation) => Exclude<Fault, 'crash'> | undefined;
@@ -43,9 +44,14 @@ interface Plan {
 }
 
 /** Lives on a failing disk, checks what is left of the store, and starts it again. */
-async function liveThrough({ durability, seed, failing, indexFull = 0 }: Plan, label: string): Promise<Outcome> {
+function liveThrough(plan: Plan, label: string): Promise<Outcome> {
+  const disk = emptyDisk(plan.seed);
+  return withinAMinute(liveOn(disk, plan, label), lastOn(disk, label));
+}
+
+async function liveOn(disk: Disk, plan: Plan, label: string): Promise<Outcome> {
+  const { durability, seed, failing, indexFull = 0 } = plan;
   const random = seededRandom(seed);
-  const disk = emptyDisk(seed);
   const failed: Operation[] = [];
   let opening = true;
   const codes = new Set<ErrorCode>();

@@ -12,6 +12,7 @@ import { LevelKv } from '../../src/meta/level-kv.js';
 import { MemoryRowDb } from '../../src/meta/memory-row-db.js';
 import type { RowChange, RowDb } from '../../src/meta/row-db.js';
 import { bytesOf, streamOf } from '../support/file-service.js';
+import { withinAMinute } from '../support/hang.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomSplit, type SeededRandom, seededRandom, testRounds, testSeed } from '../support/random.js';
 import { crashDisk, type Disk, emptyDisk, Machine } from './machine.js';
@@ -81,6 +82,35 @@ async function upload({ sessions }: Running, client: Client, bytes: Uint8Array, 
   client.fileId = (await sessions.complete(uploadId)).fileId;
 }
 
+/** The machine stops twice, and the third time the upload comes to its end. */
+async function uploadOverStops(lifeSeed: number, setting: Setting): Promise<void> {
+  const bytes = seededRandom(lifeSeed).bytes(200_000);
+  const random = seededRandom(lifeSeed);
+  const rows = new MemoryRowDb();
+  const client: Client = { uploadId: undefined, answered: 0, fileId: undefined };
+  let disk = emptyDisk(lifeSeed);
+  // Sooner or later within the first life, and once more within the second.
+  for (let life = 0; life < 2; life++) {
+    const running = await start(disk, rows, random, setting);
+    const last = disk.fs.operations + 1 + random.below(lifeSeed % 3 === 0 ? 20 : 150);
+    disk.fs.inject = ({ number }) => (number === last ? 'crash' : undefined);
+    await upload(running, client, bytes, random).catch((error: unknown) => {
+      if (!disk.fs.crashed) throw error;
+    });
+    disk.fs.stop();
+    await running.machine.kill();
+    disk = crashDisk(disk, lifeSeed + life);
+  }
+  const running = await start(disk, rows, random, setting);
+  await upload(running, client, bytes, random);
+  const { info, bytes: read } = await running.files.open(client.fileId!);
+  expect(info).toMatchObject({ version: 1, size: bytes.length });
+  expect((await bytesOf(read())).equals(bytes), `life ${lifeSeed}`).toBe(true);
+  await running.sessions.sweep();
+  expect(running.machine.filesIn('staging')).toEqual([]);
+  await running.machine.store.close();
+}
+
 describe('an upload session on a machine that stops', () => {
   const seed = testSeed('upload crash');
 
@@ -91,33 +121,10 @@ describe('an upload session on a machine that stops', () => {
     },
     { name: 'gathered on the disk', setting: { chunking: { kind: 'fixed', chunkBytes: 90_000 }, budgetBytes: 0 } },
   ])('goes on where it said, $name', { timeout: 120_000 }, async ({ setting }) => {
-    const bytes = seededRandom(seed).bytes(200_000);
     const stops = 60 * testRounds();
     for (let stop = 0; stop < stops; stop++) {
-      const random = seededRandom(seed + stop);
-      const rows = new MemoryRowDb();
-      const client: Client = { uploadId: undefined, answered: 0, fileId: undefined };
-      let disk = emptyDisk(seed + stop);
-      // Sooner or later within the first life, and once more within the second.
-      for (let life = 0; life < 2; life++) {
-        const running = await start(disk, rows, random, setting);
-        const last = disk.fs.operations + 1 + random.below(stop % 3 === 0 ? 20 : 150);
-        disk.fs.inject = ({ number }) => (number === last ? 'crash' : undefined);
-        await upload(running, client, bytes, random).catch((error: unknown) => {
-          if (!disk.fs.crashed) throw error;
-        });
-        disk.fs.stop();
-        await running.machine.kill();
-        disk = crashDisk(disk, seed + stop + life);
-      }
-      const running = await start(disk, rows, random, setting);
-      await upload(running, client, bytes, random);
-      const { info, bytes: read } = await running.files.open(client.fileId!);
-      expect(info).toMatchObject({ version: 1, size: bytes.length });
-      expect((await bytesOf(read())).equals(bytes), `stop ${stop}`).toBe(true);
-      await running.sessions.sweep();
-      expect(running.machine.filesIn('staging')).toEqual([]);
-      await running.machine.store.close();
+      const lifeSeed = (seed + stop) >>> 0;
+      await withinAMinute(uploadOverStops(lifeSeed, setting), () => `life ${lifeSeed}`);
     }
   });
 });

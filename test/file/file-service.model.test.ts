@@ -13,6 +13,7 @@ import { UploadSessions } from '../../src/file/upload-sessions.js';
 import { nodeFileSystem } from '../../src/log/node-file-system.js';
 import { LevelKv } from '../../src/meta/level-kv.js';
 import { bytesOf, streamOf } from '../support/file-service.js';
+import { withinAMinute } from '../support/hang.js';
 import { openStoreIn, withDirectory } from '../support/local-store.js';
 import { randomSplit, type SeededRandom, seededRandom, testRounds, testSeed } from '../support/random.js';
 
@@ -291,7 +292,8 @@ describe('files', () => {
       try {
         for (let count = 0; count < 10_000 * testRounds(); count++) {
           const operation = world.random.pick(all);
-          await operation(world).catch((cause: unknown) => {
+          const work = withinAMinute(operation(world), () => 'it waits for what does not come');
+          await work.catch((cause: unknown) => {
             throw new Error(`operation ${count}, ${operation.name}: ${cause}`, { cause });
           });
         }

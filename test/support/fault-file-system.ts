@@ -54,17 +54,21 @@ export class CrashError extends Error {
 }
 
 const sectorBytes = 512;
+const lastOperationsMax = 8;
 const nothing = () => {};
 const injectedCode = { io_error: 'EIO', no_space: 'ENOSPC' } as const;
 
-/** Bytes that grow and shrink; zeros where nothing was written. */
+/** Bytes that grow and shrink; zeros where nothing was written. Copies share their buffer until one of them changes. */
 class Bytes {
   #buffer = new Uint8Array(0);
+  #isShared = false;
   length = 0;
 
   copy(): Bytes {
     const copy = new Bytes();
-    copy.write(this.view(), 0);
+    copy.#buffer = this.#buffer;
+    copy.length = this.length;
+    copy.#isShared = this.#isShared = true;
     return copy;
   }
 
@@ -77,7 +81,10 @@ class Bytes {
     this.#buffer.set(bytes, position);
   }
 
+  /** To be called before every change. */
   resize(length: number): void {
+    if (this.#isShared) this.#buffer = this.#buffer.slice();
+    this.#isShared = false;
     if (length < this.length) this.#buffer.fill(0, length, this.length);
     if (length > this.#buffer.length) {
       const grown = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
@@ -97,15 +104,13 @@ function apply(change: Change, to: Bytes): void {
 
 /** One file, whatever its name. */
 class Inode {
-  readonly seen = new Bytes();
-  #durable = new Bytes();
+  readonly seen: Bytes;
+  #durable: Bytes;
   #pending: Change[] = [];
 
-  static holding(bytes: Bytes): Inode {
-    const inode = new Inode();
-    inode.seen.write(bytes.view(), 0);
-    inode.#durable = bytes;
-    return inode;
+  constructor(bytes = new Bytes()) {
+    this.#durable = bytes;
+    this.seen = bytes.copy();
   }
 
   change(change: Change): void {
@@ -180,6 +185,8 @@ export class FaultFileSystem implements FileSystem {
   unreadable: (path: string, position: number) => boolean = () => false;
   /** Operations so far. */
   operations = 0;
+  /** What they were, the last ones, as text for who looks for what happened. */
+  readonly lastOperations: string[] = [];
   readonly #open = new Set<OpenFile>();
   readonly #random: SeededRandom;
   readonly #seen: Tree;
@@ -205,7 +212,7 @@ export class FaultFileSystem implements FileSystem {
     for (const path of names.directories) tree.directories.add(path);
     const survivors = new Map<Inode, Inode>();
     for (const [path, inode] of names.files) {
-      const survivor = survivors.get(inode) ?? Inode.holding(inode.survivor(random));
+      const survivor = survivors.get(inode) ?? new Inode(inode.survivor(random));
       survivors.set(inode, survivor);
       tree.files.set(path, survivor);
     }
@@ -226,9 +233,9 @@ export class FaultFileSystem implements FileSystem {
     const inode = this.#seen.files.get(path);
     if (inode === undefined) throw new Error(`no file ${path}`);
     inode.sync();
-    const bytes = inode.seen.view();
+    const bytes = inode.seen.view().slice();
     change(bytes);
-    inode.change({ position: 0, bytes: bytes.slice() });
+    inode.change({ position: 0, bytes });
     inode.sync();
   }
 
@@ -368,6 +375,8 @@ export class FaultFileSystem implements FileSystem {
   #perform(name: OperationName, path: string, act: () => void, fail = nothing): void {
     this.#refuseWhenCrashed();
     const fault = this.inject({ number: ++this.operations, name, path });
+    this.lastOperations.push(`${name} ${path}${fault === undefined ? '' : ` (${fault})`}`);
+    if (this.lastOperations.length > lastOperationsMax) this.lastOperations.shift();
     if (fault === 'io_error' || fault === 'no_space') {
       fail();
       throw systemError(injectedCode[fault], path);
