@@ -58,28 +58,19 @@ export async function missingIndexes(
   const seen = new SeenDigests();
   const missing: number[] = [];
   for (const slice of found) {
-    await lookups.take(slice.indexes.length);
-    for (let i = 0; i < slice.indexes.length; i++) if (seen.add(slice.digests[i]!)) missing.push(slice.indexes[i]!);
+    await lookups.take(slice.length);
+    for (const index of slice) if (seen.add(asked.at(index))) missing.push(index);
   }
   return missing;
 }
 
-/** Digests, and where in the list they are. */
-interface Missing {
-  readonly indexes: number[];
-  readonly digests: Digest[];
-}
-
-async function missingInSlice(store: BlobStore, asked: AskedDigests, start: number, end: number): Promise<Missing> {
+/** Where they are in the list. Not the digests as well: the collector would copy them all while the others are looked up. */
+async function missingInSlice(store: BlobStore, asked: AskedDigests, start: number, end: number): Promise<number[]> {
   const digests: Digest[] = [];
   for (let index = start; index < end; index++) digests.push(asked.at(index));
   const stats = await store.stat(digests.map(({ hash }) => hash));
-  const missing: Missing = { indexes: [], digests: [] };
-  for (let i = 0; i < digests.length; i++) {
-    if (stats[i]?.size === digests[i]!.size) continue;
-    missing.indexes.push(start + i);
-    missing.digests.push(digests[i]!);
-  }
+  const missing: number[] = [];
+  for (let i = 0; i < digests.length; i++) if (stats[i]?.size !== digests[i]!.size) missing.push(start + i);
   return missing;
 }
 

@@ -13,67 +13,94 @@ const hashTag = 0x12;
 const hashFieldBytes = 2 + hashLength;
 const continues = 0x80;
 
+/** Digests that are read, or copied, in one step. */
+const stepCount = 4096;
+
 export class DigestList implements AskedDigests {
   readonly #bytes: Uint8Array;
-  /** Where each digest's field begins; at the end, the end. */
-  readonly #starts: readonly number[];
-  readonly #sizes: readonly number[];
+  /** Where each digest's field ends. */
+  readonly #ends: number[] = [];
+  readonly #sizes: number[] = [];
 
-  private constructor(bytes: Uint8Array, starts: readonly number[], sizes: readonly number[]) {
+  private constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#starts = starts;
-    this.#sizes = sizes;
   }
 
   /** Undefined for any other message, or one with a malformed digest. The bytes must not change. */
   static parse(bytes: Uint8Array): DigestList | undefined {
-    const starts: number[] = [];
-    const sizes: number[] = [];
-    let at = 0;
-    while (at < bytes.length) {
+    const list = new DigestList(bytes);
+    return list.#parse(Number.POSITIVE_INFINITY) ? list : undefined;
+  }
+
+  /** The same in steps, with a call of `beforeStep` before each. */
+  static async parseInSteps(
+    bytes: Uint8Array,
+    beforeStep: () => Promise<void> | undefined,
+  ): Promise<DigestList | undefined> {
+    const list = new DigestList(bytes);
+    while (list.#startOf(list.count) < bytes.length) {
+      await beforeStep();
+      if (!list.#parse(stepCount)) return undefined;
+    }
+    return list;
+  }
+
+  /** Reads so many more digests, or those that are left; false when something else is there. */
+  #parse(countMax: number): boolean {
+    const bytes = this.#bytes;
+    let at = this.#startOf(this.count);
+    for (let count = 0; count < countMax && at < bytes.length; count++) {
       const length = bytes[at + 1]!;
       const end = at + 2 + length;
       const hashAt = end - hashFieldBytes;
-      if (bytes[at] !== listTag || length >= continues || end > bytes.length || hashAt < at + 2) return undefined;
-      if (bytes[hashAt] !== hashTag || bytes[hashAt + 1] !== hashLength) return undefined;
+      if (bytes[at] !== listTag || length >= continues || end > bytes.length || hashAt < at + 2) return false;
+      if (bytes[hashAt] !== hashTag || bytes[hashAt + 1] !== hashLength) return false;
       const size = hashAt === at + 2 ? 0 : sizeIn(bytes, at + 2, hashAt);
-      if (size === undefined) return undefined;
-      starts.push(at);
-      sizes.push(size);
+      if (size === undefined) return false;
+      this.#ends.push(end);
+      this.#sizes.push(size);
       at = end;
     }
-    starts.push(at);
-    return new DigestList(bytes, starts, sizes);
-  }
-
-  /** Of the message. */
-  get byteLength(): number {
-    return this.#bytes.length;
+    return true;
   }
 
   get count(): number {
     return this.#sizes.length;
   }
 
+  #startOf(index: number): number {
+    return index === 0 ? 0 : this.#ends[index - 1]!;
+  }
+
   at(index: number): Digest {
-    const end = this.#starts[index + 1]!;
+    const end = this.#ends[index]!;
     return toDigest(toHash(this.#bytes.subarray(end - hashLength, end)), this.#sizes[index]!);
   }
 
-  /** The digests at these indexes as a list, in an envelope. */
-  encode(indexes: readonly number[]): Uint8Array {
+  /** The digests at these indexes as a list, in an envelope; in steps, with a call of `beforeStep` before each. */
+  async encode(indexes: readonly number[], beforeStep: () => Promise<void> | undefined): Promise<Uint8Array> {
     let length = 0;
-    for (const index of indexes) length += this.#starts[index + 1]! - this.#starts[index]!;
+    for (const index of indexes) length += this.#ends[index]! - this.#startOf(index);
     const envelope = Buffer.allocUnsafe(envelopeHeadBytes + length);
     envelope[0] = 0;
     envelope.writeUInt32BE(length, 1);
     let to = envelopeHeadBytes;
-    for (const index of indexes) {
-      // Too few bytes for a call of `set` to be worth it.
-      const end = this.#starts[index + 1]!;
-      for (let from = this.#starts[index]!; from < end; from++) envelope[to++] = this.#bytes[from]!;
+    for (let start = 0; start < indexes.length; start += stepCount) {
+      await beforeStep();
+      to = this.#copy(indexes, start, Math.min(indexes.length, start + stepCount), envelope, to);
     }
     return envelope;
+  }
+
+  /** Answers where the copies end. */
+  #copy(indexes: readonly number[], first: number, end: number, target: Uint8Array, start: number): number {
+    let to = start;
+    for (let i = first; i < end; i++) {
+      // Too few bytes for a call of `set` to be worth it.
+      const fieldEnd = this.#ends[indexes[i]!]!;
+      for (let from = this.#startOf(indexes[i]!); from < fieldEnd; from++) target[to++] = this.#bytes[from]!;
+    }
+    return to;
   }
 }
 

@@ -14,8 +14,8 @@ import { messageReader, type RequestMessages } from './request-messages.js';
 type Parts = Pick<RpcParts, 'store' | 'negotiateConcurrency' | 'lookups'>;
 
 const readRequest = messageReader(NegotiateBlobsRequestSchema);
-/** Bytes of a message that cost as much to read, or to write, as one look-up. */
-const bytesPerLookup = 256;
+/** What a step through a list of digests costs, in look-ups. */
+const lookupsPerStep = 512;
 
 /** Sends all answers itself. */
 export async function laneNegotiate(
@@ -24,11 +24,10 @@ export async function laneNegotiate(
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
   for (;;) {
-    const bytes = await messages.next(unread);
-    if (bytes === undefined) return [];
+    const question = await messages.next((bytes) => readQuestion(parts, bytes));
+    if (question === undefined) return [];
     call.noteProgress();
-    await parts.lookups.take(lookupsFor(bytes));
-    await call.send([await answerTo(parts, readQuestion(bytes), call.signal)]);
+    await call.send([await answerTo(parts, question, call.signal)]);
     messages.release();
     call.throwIfAborted();
   }
@@ -40,7 +39,8 @@ export async function laneFindMissing(
   call: LaneCall,
   messages: RequestMessages,
 ): Promise<readonly Uint8Array[]> {
-  const question = await messages.only('unary', readQuestion, () => call.noteProgress());
+  const read = (bytes: Uint8Array) => readQuestion(parts, bytes);
+  const question = await messages.only('unary', read, () => call.noteProgress());
   try {
     return [await answerTo(parts, question, call.signal)];
   } finally {
@@ -50,21 +50,14 @@ export async function laneFindMissing(
 
 type Question = DigestList | MessageShape<typeof NegotiateBlobsRequestSchema>;
 
-const unread = (bytes: Uint8Array) => bytes;
-
-function readQuestion(bytes: Uint8Array): Question {
-  return DigestList.parse(bytes) ?? readRequest(bytes);
-}
-
-function lookupsFor({ length }: Pick<Uint8Array, 'length'>): number {
-  return Math.ceil(length / bytesPerLookup);
+async function readQuestion({ lookups }: Parts, bytes: Uint8Array): Promise<Question> {
+  return (await DigestList.parseInSteps(bytes, () => lookups.take(lookupsPerStep))) ?? readRequest(bytes);
 }
 
 async function answerTo(parts: Parts, question: Question, signal: AbortSignal): Promise<Uint8Array> {
   if (question instanceof DigestList) {
     const missing = await missingIndexes(parts, question, signal);
-    await parts.lookups.take(lookupsFor({ length: question.byteLength }));
-    return question.encode(missing);
+    return question.encode(missing, () => parts.lookups.take(lookupsPerStep));
   }
   const answer = { missingBlobDigests: await missingDigests(parts, question.blobDigests, signal) };
   return encodeEnvelope(0, toBinary(NegotiateBlobsResponseSchema, create(NegotiateBlobsResponseSchema, answer)));

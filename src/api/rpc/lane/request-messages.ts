@@ -14,6 +14,7 @@ import type { RequestEnvelopes } from './request-envelopes.js';
 const waits = Symbol('waits');
 /** An envelope was taken that holds no message. */
 const nothing = Symbol('nothing');
+type Read<T> = (bytes: Uint8Array) => T | Promise<T>;
 /** A message, or undefined at the end. */
 type Step<T> = T | undefined | typeof waits | typeof nothing;
 
@@ -46,20 +47,16 @@ export class RequestMessages {
   }
 
   /**
-   * The next message as `read` makes it; undefined at the end. A promise only when it has to be waited for, or was
-   * compressed; takes over the envelopes' `onChange` until then.
+   * The next message as `read` makes it; undefined at the end. A promise only when it has to be waited for, was compressed, or
+   * is read in steps; takes over the envelopes' `onChange` until then.
    */
-  next<T>(read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T | undefined> | T | undefined {
+  next<T>(read: Read<T>, onProgress = () => {}): Promise<T | undefined> | T | undefined {
     const step = this.#step(read);
     const isAnswer = step !== waits && step !== nothing && !(step instanceof Promise);
     return isAnswer ? step : this.#later(step, read, onProgress);
   }
 
-  async #later<T>(
-    first: Step<T> | Promise<Step<T>>,
-    read: (bytes: Uint8Array) => T,
-    onProgress: () => void,
-  ): Promise<T | undefined> {
+  async #later<T>(first: Step<T> | Promise<Step<T>>, read: Read<T>, onProgress: () => void): Promise<T | undefined> {
     for (let step = first; ; step = this.#step(read)) {
       const taken = step instanceof Promise ? await step : step;
       if (taken === waits) {
@@ -69,7 +66,7 @@ export class RequestMessages {
     }
   }
 
-  #step<T>(read: (bytes: Uint8Array) => T): Step<T> | Promise<Step<T>> {
+  #step<T>(read: Read<T>): Step<T> | Promise<Step<T>> {
     if (!this.#isInside) {
       const head = this.envelopes.nextHead();
       if (head === undefined) return waits;
@@ -84,7 +81,7 @@ export class RequestMessages {
   }
 
   /** The message of a request that has no other, with a call of `onProgress` for whatever has come of it. */
-  async only<T>(kind: 'unary' | 'server-streaming', read: (bytes: Uint8Array) => T, onProgress = () => {}): Promise<T> {
+  async only<T>(kind: 'unary' | 'server-streaming', read: Read<T>, onProgress = () => {}): Promise<T> {
     await this.#arrival();
     const first = this.next(read, onProgress);
     const message = first instanceof Promise ? await first : first;
@@ -144,8 +141,8 @@ export class RequestMessages {
     return true;
   }
 
-  /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed. */
-  decode<T>(read: (bytes: Uint8Array) => T): Promise<T | undefined> | T | undefined {
+  /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed, or is read in steps. */
+  decode<T>(read: Read<T>): Promise<T | undefined> | T | undefined {
     const { flags } = this.envelopes.reader;
     const bytes = this.#runs.length === 1 ? this.#runs[0]! : this.#memory.join(this.#runs);
     this.#joined = this.#runs.length === 1 ? undefined : bytes;

@@ -11,25 +11,43 @@ function encoded(blobDigests: { sizeBytes: bigint; blake3: Uint8Array }[]): Uint
   return toBinary(NegotiateBlobsRequestSchema, create(NegotiateBlobsRequestSchema, { blobDigests }));
 }
 
-it('reads what the encoder writes, and gives back what is chosen of it', () => {
+const atOnce = () => undefined;
+
+it.each<[string, (bytes: Uint8Array) => DigestList | undefined | Promise<DigestList | undefined>]>([
+  ['at once', DigestList.parse],
+  ['in steps', (bytes) => DigestList.parseInSteps(bytes, atOnce)],
+])('reads %s what the encoder writes, and gives back what is chosen of it', async (_, parse) => {
   const digests = sizes.map((size) => ({ sizeBytes: BigInt(size), blake3: random.bytes(32) }));
-  const list = DigestList.parse(encoded(digests))!;
+  const list = (await parse(encoded(digests)))!;
   expect(list.count).toBe(sizes.length);
   for (const [index, size] of sizes.entries()) {
     expect(list.at(index).size).toBe(size);
     expect(Buffer.from(list.at(index).hash)).toEqual(Buffer.from(digests[index]!.blake3));
   }
   const chosen = [0, 3, 7];
-  const envelope = Buffer.from(list.encode(chosen));
+  const envelope = Buffer.from(await list.encode(chosen, atOnce));
   expect(envelope.readUInt32BE(1)).toBe(envelope.length - 5);
   const { missingBlobDigests } = fromBinary(NegotiateBlobsResponseSchema, envelope.subarray(5));
   expect(missingBlobDigests).toMatchObject(chosen.map((index) => ({ sizeBytes: BigInt(sizes[index]!) })));
 });
 
-it('takes an empty list', () => {
+it('asks before each step through a long list', async () => {
+  const digests = Array.from({ length: 10_000 }, (_, size) => ({ sizeBytes: BigInt(size), blake3: random.bytes(32) }));
+  let steps = 0;
+  const step = async () => void steps++;
+  const list = (await DigestList.parseInSteps(encoded(digests), step))!;
+  expect(list.count).toBe(digests.length);
+  expect(steps).toBe(3);
+  const all = Array.from(digests.keys());
+  const { missingBlobDigests } = fromBinary(NegotiateBlobsResponseSchema, (await list.encode(all, step)).subarray(5));
+  expect(missingBlobDigests.map(({ sizeBytes }) => Number(sizeBytes))).toEqual(all);
+  expect(steps).toBe(6);
+});
+
+it('takes an empty list', async () => {
   const list = DigestList.parse(new Uint8Array(0))!;
   expect(list.count).toBe(0);
-  expect([...list.encode([])]).toEqual([0, 0, 0, 0, 0]);
+  expect([...(await list.encode([], atOnce))]).toEqual([0, 0, 0, 0, 0]);
 });
 
 const hash = [0x12, 32, ...new Uint8Array(32)];
@@ -46,6 +64,7 @@ it.each<[string, number[]]>([
   ['a hash of 31 bytes', [0x0a, 33, 0x12, 31, ...new Uint8Array(31)]],
   ['an end in the middle', [0x0a, 34, ...hash.slice(1)]],
   ['a tag alone', [0x0a]],
-])('leaves %s to the general decoder', (_, bytes) => {
+])('leaves %s to the general decoder', async (_, bytes) => {
   expect(DigestList.parse(Uint8Array.from(bytes))).toBeUndefined();
+  expect(await DigestList.parseInSteps(Uint8Array.from(bytes), atOnce)).toBeUndefined();
 });
