@@ -12,6 +12,8 @@ it('counts nothing twice, and nothing of a request that is over', () => {
   held.release();
   held.give(50);
   held.take(50);
+  expect(budget.takenBytes).toBe(0);
+  held.take(101);
   held.release();
   expect(budget.takenBytes).toBe(0);
 });
