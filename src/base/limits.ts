@@ -59,6 +59,8 @@ export const limits = {
   groupCommitRecordsCountMax: 1024,
   /** Bytes of records waiting for a group commit; an append beyond it waits for room. */
   appendQueueBytesMax: 64 * mib,
+  /** Of those who wait for room, so many are let in in one turn of the event loop. */
+  appendersLetInCountMax: 64,
   /** Small blobs of one `writeMany` that are hashed and queued in one turn of the event loop: so many, or so many bytes. */
   writeSliceCountMax: 256,
   writeSliceBytesMax: mib,

@@ -46,6 +46,8 @@ export class Appender {
   #queue: PendingAppend[] = [];
   #queuedBytes = 0;
   #waiting: (() => void)[] = [];
+  /** The next of them are let in soon, if there is room. */
+  #lettingIn = false;
   #running = false;
   #idle: (() => void)[] = [];
   /** Resolves when no sync of the current segment runs. */
@@ -90,7 +92,7 @@ export class Appender {
   }
 
   waitForRoom(): Promise<void> {
-    if (this.#hasRoom()) return Promise.resolve();
+    if (this.#hasRoom() && this.#waiting.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -133,13 +135,12 @@ export class Appender {
     return this.#orPoison(this.#parts.fs.syncDirectory(this.#parts.directory));
   }
 
-  /** Cuts a sealed segment's file to the segment's end, durably. */
+  /** Cuts a sealed segment's file to the segment's end, durably: who has cut it before may not have seen that. */
   async cut(segment: Segment): Promise<void> {
-    if ((await segment.file.size()) <= segment.end) return;
     const file = await this.#parts.fs.open(segment.file.path, 'write');
     if (file === undefined) return;
     try {
-      await file.truncate(segment.end);
+      await file.truncate(Math.min(await file.size(), segment.end));
       await this.#orPoison(file.sync());
     } finally {
       await file.close();
@@ -176,10 +177,22 @@ export class Appender {
 
   async #run(): Promise<void> {
     await this.#commit();
-    if (this.#hasRoom()) for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#letIn();
     this.#running = false;
     if (this.#queue.length > 0) this.#start();
     else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Some of those who wait in each turn of the event loop: what they append counts before others are let in. */
+  #letIn(): void {
+    if (this.#lettingIn || !this.#hasRoom()) return;
+    for (const resolve of this.#waiting.splice(0, limits.appendersLetInCountMax)) resolve();
+    if (this.#waiting.length === 0) return;
+    this.#lettingIn = true;
+    setImmediate(() => {
+      this.#lettingIn = false;
+      this.#letIn();
+    });
   }
 
   async #commit(): Promise<void> {

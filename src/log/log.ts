@@ -154,8 +154,9 @@ export class Log {
     if (previous !== undefined) await this.#appender.cut(previous);
     await this.#parts.fs.remove(segment.file.path);
     await this.#appender.syncDirectory();
-    if (this.#segments.delete(id)) await segment.release();
+    if (!this.#segments.delete(id)) return;
     this.#parts.onRemoved?.(id);
+    await segment.release();
   }
 
   /** Waits for appends under way and makes them durable. Later calls fail; records held open stay readable. */

@@ -143,6 +143,40 @@ describe('a failed write', () => {
     expect(idsOf(after.visited)).toEqual([1, 4]);
   });
 
+  it('stays forgotten when the process dies before the cut is durable, and the next one removes that segment', async () => {
+    const fs = new DeceitfulFileSystem();
+    fs.failsCuts = true;
+    const { log } = await openLog(fs);
+    await append(log, numbered(1));
+    fs.failsNextWrite = true;
+    await expect(append(log, numbered(2))).rejects.toMatchObject({ code: 'no_space' });
+    await append(log, numbered(3));
+    log.roll();
+    await append(log, numbered(4));
+    let dies = () => {};
+    const died = new Promise<void>((resolve) => {
+      dies = resolve;
+    });
+    const { open } = fs;
+    fs.open = async (path, mode) => {
+      const file = await open.call(fs, path, mode);
+      if (file === undefined || path !== segmentPath(1)) return file;
+      const sync = () => {
+        dies();
+        return new Promise<never>(() => {});
+      };
+      return { ...file, sync };
+    };
+    void log.remove(2);
+    await died;
+    fs.open = open;
+    const next = await openLog(fs);
+    await next.log.remove(2);
+    for (let seed = 0; seed < 20; seed++) {
+      expect(idsOf((await openLog(fs.crash(seed))).visited)).toEqual([1, 4]);
+    }
+  });
+
   it('of the header of a new segment rejects, and the next append tries again', async () => {
     const fs = new FaultFileSystem();
     const { log } = await openLog(fs);
@@ -282,6 +316,31 @@ describe('a failed sync', () => {
     fs.inject = failing('sync', 'io_error');
     await expect(log.close()).rejects.toMatchObject({ code: 'storage' });
     expect(fs.openPaths()).toEqual([]);
+  });
+});
+
+describe('a segment that cannot be closed', () => {
+  it('is removed, and who must know of it is told', async () => {
+    const fs = new FaultFileSystem();
+    const removed: number[] = [];
+    const { log } = await openLog(fs, { onRemoved: (segment) => removed.push(segment) });
+    await append(log, numbered(1));
+    log.roll();
+    await append(log, numbered(2));
+    await log.close();
+    const { open } = fs;
+    fs.open = async (path, mode) => {
+      const file = await open.call(fs, path, mode);
+      if (file === undefined || path !== segmentPath(1)) return file;
+      const close = async () => {
+        throw new CairnError('storage', 'the file cannot be closed');
+      };
+      return { ...file, close };
+    };
+    const again = await openLog(fs, { onRemoved: (segment) => removed.push(segment) });
+    await again.log.remove(1).catch(() => {});
+    expect(removed).toEqual([1]);
+    expect(again.log.segments().map(({ id }) => id)).toEqual([2]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
 import type { RecordPlace } from '../../src/log/record.js';
@@ -106,6 +107,29 @@ describe('appending', () => {
     for (const { reason } of refused) expect(reason).toEqual(code('overloaded'));
     await log.waitForRoom();
     await append(log, numbered(1));
+  });
+
+  it('refuses none of those who waited, however many there are', async () => {
+    const fs = new FaultFileSystem();
+    const { create } = fs;
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    fs.create = async (path) => ({ ...(await create.call(fs, path)), write: () => gate });
+    const { log } = await openLog(fs);
+    const payload = new Uint8Array(2 ** 20);
+    const record = { type: 1, version: 1, meta: new Uint8Array(0), payload };
+    const first = Array.from({ length: 80 }, () => append(log, record));
+    await setImmediate();
+    const waiting = Array.from({ length: 500 }, async () => {
+      await log.waitForRoom();
+      await append(log, record);
+    });
+    await setImmediate();
+    open();
+    const results = await Promise.allSettled([...first, ...waiting]);
+    expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
   });
 
   it('refuses a record that is too large, and every record after close', async () => {
