@@ -31,6 +31,8 @@ export const limits = {
   spoolBufferBytes: 64 * kib,
   /** Pieces of a large blob from here on are written as they come; smaller ones are gathered up to `spoolBufferBytes`. */
   spoolGatheredBytesMax: 32 * kib,
+  /** So much of a large blob is written before a sync begins beside the writing. */
+  syncAheadBytes: 16 * mib,
 
   /** A segment that has reached this size takes no further record. */
   segmentBytesTarget: 256 * mib,

@@ -85,6 +85,7 @@ export class LocalStore implements BlobStore {
       openFiles,
     };
     this.#committer = {
+      durability: parts.durability,
       commit: (spooled, expect) => this.#commit(spooled, expect),
       whenStored: (hash, callback) => this.#whenStored(hash, callback),
       existed: (digest) => this.#result(digest, true),

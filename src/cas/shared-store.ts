@@ -71,6 +71,7 @@ export class SharedStore implements BlobStore {
     };
     this.#smallCommits = new GatheredCommits(owner);
     this.#committer = {
+      durability: shared.durability,
       commit: (spooled, expect) => this.#commit(spooled, expect),
       whenStored: (hash, callback) => {
         let stop: AbortController | undefined;

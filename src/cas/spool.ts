@@ -3,6 +3,7 @@
 // Large pieces go to the file as they are, while the hash is computed beside the write; small ones are gathered first.
 // Between two pieces a spool holds at most `spoolBufferBytes`, so that a thousand stalled writers stay cheap.
 
+import type { Durability } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -10,6 +11,7 @@ import type { Hasher } from '../blake3/hash-engine.js';
 import { createHasher, digestBlob } from '../blake3/hasher.js';
 import { BlockChecksums } from '../log/block-checksums.js';
 import type { OpenFile } from '../log/file-system.js';
+import { SyncAhead } from './sync-ahead.js';
 import type { TemporaryFiles } from './temporary-files.js';
 
 export type Spooled =
@@ -21,6 +23,8 @@ interface Spilled {
   readonly file: OpenFile;
   readonly hasher: Hasher;
   readonly checksums: BlockChecksums;
+  /** Undefined where nothing is promised to be on the disk. */
+  readonly ahead: SyncAhead | undefined;
   position: number;
 }
 
@@ -30,6 +34,7 @@ const firstBufferBytes = 4096;
 
 export class Spool {
   readonly #files: TemporaryFiles;
+  readonly #durability: Durability;
   /** Bytes after which the blob is certainly not what was announced. */
   readonly #sizeMax: number;
   readonly #announcedLarge: boolean;
@@ -40,8 +45,9 @@ export class Spool {
   #size = 0;
   #spilled: Spilled | undefined;
 
-  constructor(files: TemporaryFiles, expect: Digest | undefined) {
+  constructor(files: TemporaryFiles, expect: Digest | undefined, durability: Durability) {
     this.#files = files;
+    this.#durability = durability;
     this.#sizeMax = expect?.size ?? limits.blobBytesMax;
     this.#announcedLarge = expect !== undefined && expect.size > limits.packedBlobBytesMax;
     this.#firstBufferBytes = Math.min(expect?.size ?? firstBufferBytes, limits.packedBlobBytesMax);
@@ -94,13 +100,8 @@ export class Spool {
   }
 
   async #spill(pieces: readonly Uint8Array[]): Promise<void> {
-    this.#spilled ??= {
-      file: await this.#files.create(),
-      hasher: createHasher(),
-      checksums: new BlockChecksums(),
-      position: 0,
-    };
-    const { file, hasher, checksums, position } = this.#spilled;
+    this.#spilled ??= await this.#beginFile();
+    const { file, hasher, checksums, ahead, position } = this.#spilled;
     const written = file.write(pieces, position);
     for (const piece of pieces) {
       this.#spilled.position += piece.length;
@@ -108,6 +109,13 @@ export class Spool {
       checksums.update(piece);
     }
     await written;
+    ahead?.wrote(this.#spilled.position - position);
+  }
+
+  async #beginFile(): Promise<Spilled> {
+    const file = await this.#files.create();
+    const ahead = this.#durability === 'memory' ? undefined : new SyncAhead(file);
+    return { file, hasher: createHasher(), checksums: new BlockChecksums(), ahead, position: 0 };
   }
 
   /** The whole blob. It is the caller's to commit, or to drop with `dropSpooled`. */
@@ -117,7 +125,8 @@ export class Spool {
       return { kind: 'packed', digest: digestBlob(bytes), bytes };
     }
     await this.#flush();
-    const { file, hasher, checksums } = this.#spilled!;
+    const { file, hasher, checksums, ahead } = this.#spilled!;
+    await ahead?.finish();
     this.#spilled = undefined;
     return { kind: 'large', digest: hasher.digest(), file, checksums: checksums.finish() };
   }
@@ -128,6 +137,8 @@ export class Spool {
     if (spilled === undefined) return;
     this.#spilled = undefined;
     spilled.hasher.discard();
+    // Why the blob is not stored is known already.
+    await spilled.ahead?.finish().catch(() => {});
     await this.#files.remove(spilled.file);
   }
 }

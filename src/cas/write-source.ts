@@ -1,7 +1,7 @@
 // One write, up to its commit: takes in all of a source, whoever commits what came of it. A write that announced its blob is
 // answered as soon as somebody else has stored it, also while its own sender stalls.
 
-import type { BlobSource, WriteOptions, WriteResult } from '../base/blob-store.js';
+import type { BlobSource, Durability, WriteOptions, WriteResult } from '../base/blob-store.js';
 import type { BlobHash, Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { Interruptible } from '../base/interruptible.js';
@@ -12,6 +12,7 @@ import type { TemporaryFiles } from './temporary-files.js';
 import { checkExpected, refuseWhenCanceled } from './write-checks.js';
 
 export interface Committer {
+  readonly durability: Durability;
   /** Owns what was spooled from the call on. */
   commit(spooled: Spooled, expect: Digest | undefined): Promise<WriteResult>;
   /** Calls back once when the blob is stored, at once if it is; the answer stops waiting. */
@@ -35,7 +36,7 @@ export async function writeSource(
   if (source instanceof Uint8Array && source.length <= limits.packedBlobBytesMax) {
     return committer.commit({ kind: 'packed', digest: digestBlob(source), bytes: source }, expect);
   }
-  const spool = new Spool(temporary, expect);
+  const spool = new Spool(temporary, expect, committer.durability);
   try {
     if (source instanceof Uint8Array) await spool.take(source);
     else await receive(committer, source, spool, expect, signal);
