@@ -368,6 +368,10 @@ export const limits = {
   /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
   laneBatchBytesMin: 32 * kib,
   laneBatchBytesMax: 512 * kib,
+  /** Runs of bytes that are held: beyond so many, those up to here are copied behind one another into blocks. */
+  uncopiedRunsCountMax: 16,
+  copiedRunBytesMax: kib,
+  copiedRunsBlockBytes: 16 * kib,
   /** Bytes of messages that have to be whole, and of answers put together from blobs, of all RPCs together. */
   messageBudgetBytes: 256 * mib,
   /** Messages of this range are put together in memory that is used again, of which so many bytes wait for the next. */

@@ -2,6 +2,7 @@
 // where it should.
 
 import { CairnError } from '../../base/errors.js';
+import { RunList } from '../../base/run-list.js';
 import type { HeldBytes } from '../held-bytes.js';
 import type { SocketReader } from './socket-reader.js';
 
@@ -26,12 +27,12 @@ export class MessageBody {
   /** The next bytes together, charged to `held` as they come. `invalid_argument` when fewer remain. */
   async gather(bytes: number, held: HeldBytes): Promise<Buffer> {
     if (bytes > this.remaining) throw new CairnError('invalid_argument', 'the body ends before what it announces');
-    const pieces: Buffer[] = [];
+    const pieces = new RunList();
     for await (const piece of this.pieces(bytes)) {
       held.take(piece.length);
       pieces.push(piece);
     }
-    return Buffer.concat(pieces, bytes);
+    return Buffer.concat(pieces.runs, bytes);
   }
 
   async discard(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { concatBytes } from '../../../base/bytes.js';
 import { CairnError } from '../../../base/errors.js';
 import { limits } from '../../../base/limits.js';
+import { RunList } from '../../../base/run-list.js';
 import type { Exchange } from '../exchange.js';
 import { checkShape } from './check-shape.js';
 import { decodedBody } from './decoded-body.js';
@@ -14,16 +15,16 @@ export async function readJson<Shape extends TSchema>(exchange: Exchange, shape:
   if (!/^application\/json\s*(;|$)/i.test(type ?? '')) {
     throw new CairnError('invalid_argument', `the body must be application/json, not ${type ?? 'of no type'}`);
   }
-  const pieces: Uint8Array[] = [];
+  const pieces = new RunList();
   let length = 0;
   for await (const piece of decodedBody(exchange)) {
     length += piece.length;
     if (length > limits.jsonBodyBytesMax) {
       throw new CairnError('too_large', `a JSON body has at most ${limits.jsonBodyBytesMax} bytes`);
     }
-    pieces.push(piece.slice());
+    pieces.push(new Uint8Array(piece));
   }
-  return checkShape(parseJson(concatBytes(pieces)), shape);
+  return checkShape(parseJson(concatBytes(pieces.runs)), shape);
 }
 
 function parseJson(bytes: Uint8Array): unknown {

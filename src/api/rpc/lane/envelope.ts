@@ -1,8 +1,9 @@
 // The envelope of a streamed message, the same in gRPC, gRPC-Web and Connect: one byte of flags, four bytes of length
-// (big-endian), the message. The reader accepts any split and joins nothing: it hands out runs of the bytes that came.
+// (big-endian), the message. The reader accepts any split, and hands out runs of the bytes that came.
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import { limits } from '../../../base/limits.js';
+import { RunList } from '../../../base/run-list.js';
 
 export const envelopeHeadBytes = 5;
 
@@ -15,7 +16,7 @@ export function encodeEnvelope(flags: number, message: Uint8Array): Buffer {
 }
 
 /** Feed it with `push`; then take a head, the runs of its message, the next head, until it answers undefined: more bytes
- * are needed. The bytes pushed are kept until they are taken, so the feeder bounds what is held. */
+ * are needed. The bytes pushed are kept until they are taken, so the feeder bounds what is held; many short pieces are joined. */
 export class EnvelopeReader {
   /** Flags and length of the message under way, and how much of it is still to be taken. */
   flags = 0;
@@ -23,7 +24,7 @@ export class EnvelopeReader {
   remaining = 0;
   /** Bytes pushed and not yet taken. */
   heldBytes = 0;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #pieces = new RunList();
   /** What of the first piece has been taken. */
   #taken = 0;
   readonly #head = new Uint8Array(envelopeHeadBytes);
@@ -65,7 +66,7 @@ export class EnvelopeReader {
   }
 
   #take(bytesMax: number): Uint8Array | undefined {
-    const first = this.#pieces[0];
+    const first = this.#pieces.runs[0];
     if (first === undefined) return undefined;
     const end = Math.min(first.length, this.#taken + bytesMax);
     const run = this.#taken === 0 && end === first.length ? first : first.subarray(this.#taken, end);

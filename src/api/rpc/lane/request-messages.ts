@@ -4,6 +4,7 @@ import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/proto
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Compression, compressedFlag } from '@connectrpc/connect/protocol';
 import { limits } from '../../../base/limits.js';
+import { RunList } from '../../../base/run-list.js';
 import type { HeldBytes } from '../../held-bytes.js';
 import { tooLarge } from './envelope.js';
 import type { MessageMemory } from './message-memory.js';
@@ -29,7 +30,7 @@ export class RequestMessages {
   /** Behind the head of a message, and not at its end. */
   #isInside = false;
   /** The runs of the message under way. */
-  #runs: Uint8Array[] = [];
+  #runs = new RunList();
   /** The last message that was put together. */
   #joined: Uint8Array | undefined;
 
@@ -125,7 +126,8 @@ export class RequestMessages {
   /** Begins the gathering of a message whose first bytes were taken already. */
   begin(taken: Uint8Array): void {
     this.#giveBack();
-    this.#runs = taken.length > 0 ? [taken] : [];
+    this.#runs = new RunList();
+    if (taken.length > 0) this.#runs.push(taken);
   }
 
   /** Takes what has come of the message under way; whether that was all of it. */
@@ -144,9 +146,10 @@ export class RequestMessages {
   /** The message that was gathered; undefined for the sender's end. A promise only when it was compressed, or is read in steps. */
   decode<T>(read: Read<T>): Promise<T | undefined> | T | undefined {
     const { flags } = this.envelopes.reader;
-    const bytes = this.#runs.length === 1 ? this.#runs[0]! : this.#memory.join(this.#runs);
-    this.#joined = this.#runs.length === 1 ? undefined : bytes;
-    this.#runs = [];
+    const { runs } = this.#runs;
+    const bytes = runs.length === 1 ? runs[0]! : this.#memory.join(runs);
+    this.#joined = runs.length === 1 ? undefined : bytes;
+    this.#runs = new RunList();
     const isEnd = this.#protocol.endFlag !== 0 && (flags & this.#protocol.endFlag) === this.#protocol.endFlag;
     if ((flags & compressedFlag) === 0) return isEnd ? undefined : read(bounded(bytes));
     return this.#decompress(bytes).then((plain) => {
