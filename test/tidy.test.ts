@@ -4,10 +4,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { projectRoot } from './support/project-root.js';
 import {
   importedPath,
   projectFiles,
-  projectRoot,
   readProjectFile,
   readSourceFile,
   type SourceFile,

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { projectRoot } from '../support/source-tree.js';
+import { projectRoot } from '../support/project-root.js';
 
 it('puts, negotiates again and reads back, then syncs, compares and checks out', async () => {
   const demo = join(projectRoot, 'dist/cli/demo.js');

@@ -51,12 +51,12 @@ describe('cairn', () => {
   });
 
   it('starts each of its commands', async () => {
-    const { stdout } = await run(['--help']);
+    const { stdout } = await runCairn(['--help'], { asInstalled: true });
     const listed = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Exit codes:'));
     const commands = listed.match(/^ {2}(?!help)[a-z]+/gm)!.map((name) => name.trim());
     expect(commands.length).toBeGreaterThan(15);
     for (const command of commands) {
-      const { code, stdout: help, stderr } = await run([command, '--help']);
+      const { code, stdout: help, stderr } = await runCairn([command, '--help'], { asInstalled: true });
       expect({ command, code, stderr }).toEqual({ command, code: exitCodes.ok, stderr: '' });
       expect(help).toContain(`cairn ${command}`);
     }

@@ -4,13 +4,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Digest, parseHash, toDigest } from '../../src/base/digest.js';
 import { connect } from '../../src/client/client.js';
 import { type CairnServerProcess, runCairn, startCairnServer } from '../support/cairn-process.js';
+import { projectRoot } from '../support/project-root.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Files whose content is compared together. */
 const comparedCountMax = 500;
 
@@ -29,7 +28,7 @@ afterAll(async () => {
 
 /** Every file but those that tools write while they run, in a dotted folder. */
 async function listFiles(): Promise<string[]> {
-  const entries = await readdir(join(root, 'node_modules'), { recursive: true, withFileTypes: true });
+  const entries = await readdir(join(projectRoot, 'node_modules'), { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return paths.filter((path) => !/node_modules\/\.(?!bin|package-lock)/.test(path)).sort();
 }

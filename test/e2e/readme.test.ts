@@ -9,8 +9,9 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { projectRoot } from '../support/project-root.js';
 import { describeWith } from '../support/shared.js';
-import { projectRoot, readProjectFile } from '../support/source-tree.js';
+import { readProjectFile } from '../support/source-tree.js';
 
 const defaultUrl = 'http://127.0.0.1:9000';
 const curl = process.env.PATH?.split(delimiter).find((folder) => existsSync(join(folder, 'curl')));

@@ -1,9 +1,12 @@
-// The command as people run it: real processes over bin/cairn. dist/ must be built, as `npm test` does first.
+// The command as people run it: real processes. dist/ must be built, as `npm test` does first.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { projectRoot } from './project-root.js';
 
-const command = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
+const installedCairn = join(projectRoot, 'bin/cairn');
+/** Made by `bundle-command.ts`. */
+export const bundledCairn = join(projectRoot, 'dist-test/bin/cairn');
 
 export interface Finished {
   /** Undefined when a signal ended it. */
@@ -22,17 +25,23 @@ export interface RunOptions {
   readonly temporary?: string | undefined;
   /** Whom it runs as; only root may choose. */
   readonly uid?: number | undefined;
+  /** From the files that an installation has. Otherwise from a few that hold the same. */
+  readonly asInstalled?: boolean | undefined;
 }
 
 export function spawnCairn(
   args: readonly string[],
-  { server, env: given, cwd, temporary, uid }: RunOptions = {},
+  { server, env: given, cwd, temporary, uid, asInstalled = false }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   const ours = (name: string) => /^CAIRN_(SERVER|TOKEN|PASSWORD|CA)$/.test(name);
   const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours(name))), ...given };
   if (server !== undefined) env.CAIRN_SERVER = server;
   if (temporary !== undefined) env.TMPDIR = temporary;
-  return spawn(process.execPath, [command, ...args], { cwd, env, ...(uid !== undefined && { uid, gid: uid }) });
+  return spawn(process.execPath, [asInstalled ? installedCairn : bundledCairn, ...args], {
+    cwd,
+    env,
+    ...(uid !== undefined && { uid, gid: uid }),
+  });
 }
 
 /** What it wrote and how it ended, once it has. */

@@ -3,14 +3,12 @@
 // CAIRN_SHARED, or in `../shared` beside the project.
 
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
-
-const projectDirectory = fileURLToPath(new URL('../..', import.meta.url));
+import { projectRoot } from './project-root.js';
 
 /** Where a shared file is; undefined when this machine does not have it. */
 export function sharedPath(name: string): string | undefined {
-  const directory = process.env.CAIRN_SHARED ?? `${projectDirectory}/../shared`;
+  const directory = process.env.CAIRN_SHARED ?? `${projectRoot}/../shared`;
   const path = `${directory}/${name}`;
   return existsSync(path) ? path : undefined;
 }

@@ -3,10 +3,8 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseAst } from 'vitest/node';
-
-export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
+import { projectRoot } from './project-root.js';
 
 /** What the project consists of; everything else in a checkout is made, or somebody's own. */
 const projectFolders = ['.ci', 'bench', 'bin', 'docs', 'proto', 'src', 'test'];
