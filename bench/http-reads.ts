@@ -16,7 +16,7 @@ import { spawnNginx } from './peers/nginx.js';
 import { closeAll, endWithUs, type ServerProcess, spawnBareFileServer } from './processes.js';
 import { describeMissing, findProgram, missingPrograms, type Program } from './programs.js';
 import { compare } from './report.js';
-import { openCairn } from './servers.js';
+import { byDefault, defaultThreads, openCairn } from './servers.js';
 
 const mib = 1024 * 1024;
 const connections = 64;
@@ -39,7 +39,7 @@ export async function httpReads(directory: string, size: HttpReadsSize, effort: 
   await writeFile(join(web, 'small'), small);
   await writeFile(join(web, 'large'), large.pieces);
   const cairn = await openCairn(join(directory, 'served'));
-  const withWorkers = await openCairn(join(directory, 'served-by-workers'), '--workers=2');
+  const withWorkers = await openCairn(join(directory, 'served-by-default'), defaultThreads);
   const bareSmall = await spawnBareFileServer(join(web, 'small'));
   const bareLarge = await spawnBareFileServer(join(web, 'large'));
   const nginx = await spawnNginx(join(directory, 'nginx'), web);
@@ -48,8 +48,10 @@ export async function httpReads(directory: string, size: HttpReadsSize, effort: 
   try {
     const smallUrl = `${cairn.url}/blobs/${hashHex(digestBlob(small).hash)}`;
     const theirUrl = `${bazelRemote?.url}/cas/${createHash('sha256').update(small).digest('hex')}`;
-    await put(smallUrl, small);
-    for (const { url } of [cairn, withWorkers]) await put(url + large.path, Buffer.concat(large.pieces));
+    for (const { url } of [cairn, withWorkers]) {
+      await put(url + new URL(smallUrl).pathname, small);
+      await put(url + large.path, Buffer.concat(large.pieces));
+    }
     if (bazelRemote) await put(theirUrl, small);
     const script = join(directory, 'ranges.lua');
     await writeFile(script, rangeScript(size.mebibytes));
@@ -68,20 +70,21 @@ export async function httpReads(directory: string, size: HttpReadsSize, effort: 
         ['nginx', 'bazel-remote'],
         [
           load('bare node:http', bareSmall.url),
-          load('GET', smallUrl),
+          load('GET, one thread', smallUrl),
+          load(`GET, ${byDefault}`, withWorkers.url + new URL(smallUrl).pathname),
           ...(nginx ? [load('nginx, one worker', `${nginx.url}/small`)] : []),
           ...(bazelRemote ? [load('bazel-remote', theirUrl)] : []),
         ],
       ),
       await section(
         `Ranges over HTTP/1.1: 64 KiB anywhere in ${size.mebibytes} MiB, ${connections} connections`,
-        'From the page cache. The client is wrk. The bare server reads in a thread beside the one that sends; Cairn with no workers ' +
-          'reads, checks and sends in one. It checks all that it sends, and what lies around it in pieces of 4 KiB.',
+        'From the page cache. The client is wrk. The bare server reads in a thread beside the one that sends; Cairn with one thread ' +
+          'reads, checks and sends in it. It checks all that it sends, and what lies around it in pieces of 4 KiB.',
         ['nginx'],
         [
           load('bare node:http', bareLarge.url, script),
-          { ...load('GET with Range', cairn.url + large.path, script), budget: 0.8 },
-          load('GET with Range, two workers', withWorkers.url + large.path, script),
+          load('GET with Range, one thread', cairn.url + large.path, script),
+          { ...load(`GET with Range, ${byDefault}`, withWorkers.url + large.path, script), budget: 0.8 },
           ...(nginx ? [load('nginx, one worker', `${nginx.url}/large`, script)] : []),
         ],
       ),

@@ -11,7 +11,7 @@ import { wrk } from './load.js';
 import { bazelRemoteDurability, spawnBazelRemote } from './peers/bazel-remote.js';
 import { closeAll } from './processes.js';
 import { findProgram, missingPrograms } from './programs.js';
-import { openCairn } from './servers.js';
+import { byDefault, defaultThreads, openCairn } from './servers.js';
 
 const blobBytes = 4096;
 const writers = 16;
@@ -19,6 +19,7 @@ const writers = 16;
 /** With so many blobs for each run, which are more than are written in that time. */
 export async function httpWrites(directory: string, blobs: number, seconds: number): Promise<Scenario> {
   const cairn = await openCairn(join(directory, 'cairn'));
+  const withWorkers = await openCairn(join(directory, 'cairn-by-default'), defaultThreads);
   const bazelRemote = await spawnBazelRemote(join(directory, 'bazel-remote'));
   const records = join(directory, 'records');
   const script = join(directory, 'writes.lua');
@@ -41,7 +42,8 @@ export async function httpWrites(directory: string, blobs: number, seconds: numb
   });
   const subjects = [
     write('bazel-remote', bazelRemote?.url ?? '', '/cas/', (blob) => createHash('sha256').update(blob).digest('hex')),
-    write('PUT', cairn.url, '/blobs/', (blob) => hashHex(hashBytes(blob))),
+    write('PUT, one thread', cairn.url, '/blobs/', (blob) => hashHex(hashBytes(blob))),
+    write(`PUT, ${byDefault}`, withWorkers.url, '/blobs/', (blob) => hashHex(hashBytes(blob))),
   ].slice(bazelRemote ? 0 : 1);
   return {
     title: `Small writes over HTTP/1.1: durable PUTs of ${blobBytes} bytes, ${writers} connections`,
@@ -50,7 +52,7 @@ export async function httpWrites(directory: string, blobs: number, seconds: numb
     yardstickCount: 1,
     subjects: findProgram('wrk') === undefined ? [] : subjects,
     missing: missingPrograms(['wrk', 'bazel-remote']),
-    close: () => closeAll([cairn, bazelRemote]),
+    close: () => closeAll([cairn, withWorkers, bazelRemote]),
   };
 }
 

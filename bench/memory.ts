@@ -15,7 +15,7 @@ import { DownloadRequestSchema } from '../src/gen/zako/v1/transport/transport_pb
 import { concurrently } from './harness.js';
 import { envelope, exchange, grpcHeaders, openSession } from './http2-client.js';
 import { endWithUs, processorSeconds, residentMib, type ServerProcess } from './processes.js';
-import { openCairn } from './servers.js';
+import { byDefault, defaultThreads, openCairn } from './servers.js';
 
 const mib = 1024 * 1024;
 const transport = '/zako.v1.transport.Transport';
@@ -46,14 +46,14 @@ export async function memoryUnderLoad(directory: string, options: MemoryOptions)
   const rows: string[] = [];
   const names = Object.keys(kinds) as Kind[];
   await concurrently(options.isTogether ? names.length : 1, names.length, async (index) => {
-    const server = await openCairn(join(directory, names[index]!));
+    const server = await openCairn(join(directory, names[index]!), defaultThreads);
     rows[index] = await row(server, names[index]!, options);
     await server.close();
   });
   return [
     `## Memory: ${options.clients} clients that hardly move, blobs of ${options.blobMebibytes} MiB`,
     '',
-    'The load is a process of its own; the fast reader is this one, eight Downloads in turn.',
+    `The server runs as it does ${byDefault}. The load is a process of its own; the fast reader is this one, eight Downloads in turn.`,
     '',
     '| clients | MiB above idle | budget | a fast reader beside them, MiB per second | alone | part of its processor time kept |',
     '|---|---:|---|---:|---:|---:|',

@@ -28,12 +28,23 @@ export const cairn = fileURLToPath(new URL('../../bin/cairn', import.meta.url));
 const bareServer = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 const bareFileServer = fileURLToPath(new URL('./bare-file-server.js', import.meta.url));
 
+/** With one thread, unless a flag says otherwise. */
 export function spawnCairn(
   directory: string,
   flags: readonly string[] = [],
   options: SpawnOptions = {},
 ): Promise<ServerProcess> {
-  const args = ['serve', '--listen', '127.0.0.1:0', '--data', directory, '--log-level', 'error', ...flags];
+  const args = [
+    'serve',
+    '--listen',
+    '127.0.0.1:0',
+    '--data',
+    directory,
+    '--log-level',
+    'error',
+    '--workers=0',
+    ...flags,
+  ];
   return start([...(options.nodeFlags ?? []), cairn, ...args], options.env);
 }
 

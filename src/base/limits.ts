@@ -307,6 +307,8 @@ export const limits = {
   /** A kept-alive HTTP/1.1 connection without a request. */
   idleConnectionMillisecondsMax: 75_000,
   connectionsCountMax: 16_384,
+  /** Worker threads of a server that was not told how many. */
+  defaultWorkersCountMax: 4,
   /** The line that tells the owner's thread who is at the other end of a forwarded connection. */
   tunnelLineBytesMax: 4096,
   /** Names of this server that were found good, and need no second look. */

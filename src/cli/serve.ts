@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import {
+  defaultWorkers,
   parseBytes,
   parseChunking,
   parseFounders,
@@ -114,8 +115,10 @@ export function addServeCommand(program: Command): void {
   );
   option('--negotiate-concurrency <count>', 'look-ups at once for one question (default: CPUs)', positive);
   option('--recommended-concurrency <count>', 'transfers clients are advised to run (default: CPUs)', positive);
-  option('--workers <count>', 'threads that take connections and move blobs (default: 0, the one does all)', (text) =>
-    parseCount(text, 'the count'),
+  option(
+    '--workers <count>',
+    'threads that take connections and move blobs; 0: the one thread does all (default: CPUs, 4 at most)',
+    (text) => parseCount(text, 'the count'),
   );
   command.option('--no-lane', 'serve uploads and downloads by the stock RPC handler, which is slower');
   option('--drain-seconds <count>', 'time for calls under way when stopping (default: 10)', drainSeconds);
@@ -153,6 +156,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     process.exit(exitCodes.usage);
   }
   const config = serverConfig({
+    workers: defaultWorkers(),
     ...settings,
     raft,
     ...(allowRegistration && { registrationRole: allowRegistration }),

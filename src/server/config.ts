@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os';
 import type { Role } from '../api/auth/principal.js';
 import type { BlobStore, Durability } from '../base/blob-store.js';
 import { CairnError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import { type Chunking, createCutter, defaultChunking } from '../chunk/chunking.js';
+import { canPassSockets } from './socket-pipe.js';
 
 /** The part of the interface a listener offers; `all` is the ordinary port with everything on it. */
 export type Face = 'all' | 'grpc' | 'http';
@@ -142,6 +144,14 @@ export function serverConfig(settings: Partial<ServerConfig> = {}): ServerConfig
     store: undefined,
     ...settings,
   };
+}
+
+/**
+ * Worker threads of a server that runs by itself and was not told how many: as many as the machine has processors, when it has
+ * more than one. None where Node cannot hand them connections.
+ */
+export function defaultWorkers(processors: number = availableParallelism()): number {
+  return processors > 1 && canPassSockets() ? Math.min(processors, limits.defaultWorkersCountMax) : 0;
 }
 
 const addressPattern = /^(?:(?<face>[a-z]+)=)?(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]=]+)):(?<port>\d{1,5})$/;

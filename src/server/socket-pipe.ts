@@ -52,10 +52,14 @@ function loadBindings(): Bindings | undefined {
 
 let loaded: Bindings | undefined | 'not loaded' = 'not loaded';
 
+export function canPassSockets(): boolean {
+  if (loaded === 'not loaded') loaded = loadBindings();
+  return loaded !== undefined;
+}
+
 /** `unimplemented` where connections cannot be passed on. */
 function bindings(): Bindings {
-  if (loaded === 'not loaded') loaded = loadBindings();
-  if (loaded === undefined) {
+  if (!canPassSockets() || loaded === undefined || loaded === 'not loaded') {
     throw new CairnError('unimplemented', 'this Node cannot pass connections to other threads: say --workers 0');
   }
   return loaded;

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode } from '../../src/base/errors.js';
-import { parseBytes, parseChunking, parseListenAddress, parseOrigin, serverConfig } from '../../src/server/config.js';
+import {
+  defaultWorkers,
+  parseBytes,
+  parseChunking,
+  parseListenAddress,
+  parseOrigin,
+  serverConfig,
+} from '../../src/server/config.js';
 
 describe('parseListenAddress', () => {
   it.each([
@@ -49,6 +56,21 @@ describe('parseOrigin', () => {
     'refuses %j',
     (text) => expect(() => parseOrigin(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' })),
   );
+});
+
+describe('defaultWorkers', () => {
+  it.each([
+    [1, 0],
+    [2, 2],
+    [3, 3],
+    [64, 4],
+  ])('on %i processors: %i', (processors, want) => {
+    expect(defaultWorkers(processors)).toBe(want);
+  });
+
+  it('are for servers that run by themselves', () => {
+    expect(serverConfig().workers).toBe(0);
+  });
 });
 
 it('defaults are safe ones, and settings replace them', () => {
