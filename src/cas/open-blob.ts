@@ -68,10 +68,11 @@ async function openAt(places: BlobPlaces, hash: BlobHash, row: BlobRow): Promise
     const large = new LargeFile({ digest, file, record, closeFile: () => places.closeLarge(file) });
     opened = large;
     // A blob deleted from here on is forgotten there; for one deleted before, nobody would do that. So nothing may come between
-    // the look and what follows.
-    const found = places.find(hash);
-    const current = found instanceof Promise ? await found : found;
-    return places.openFiles.add(large, row, isSameRow(current, row));
+    // the look and what follows. What another thread has to be asked for is old when it comes: then nobody else finds the file.
+    const current = places.find(hash);
+    if (!(current instanceof Promise)) return places.openFiles.add(large, row, isSameRow(current, row));
+    current.catch(() => {});
+    return places.openFiles.add(large, row, false);
   } catch (error) {
     await opened.close();
     throw error;

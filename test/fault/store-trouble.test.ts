@@ -2,12 +2,16 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { hashHex } from '../../src/base/digest.js';
+import { systemClock } from '../../src/base/clock.js';
+import { type BlobHash, hashHex } from '../../src/base/digest.js';
 import { CairnError } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
+import { systemRandom } from '../../src/base/random.js';
 import { digestBlob } from '../../src/blake3/hasher.js';
+import type { BlobRow } from '../../src/cas/blob-table.js';
 import type { LocalStore } from '../../src/cas/local-store.js';
 import type { LocalStoreOptions } from '../../src/cas/open-local-store.js';
+import { SharedStore } from '../../src/cas/shared-store.js';
 import type { OpenFile } from '../../src/log/file-system.js';
 import { FaultFileSystem } from '../support/fault-file-system.js';
 import { openStoreIn } from '../support/local-store.js';
@@ -149,6 +153,40 @@ describe('a process without a descriptor to spare', () => {
     const again = await open(crashDisk(disk, 1));
     expect(await again.stat([digest.hash])).toEqual([{ size: large }]);
     await again.close();
+  });
+});
+
+describe('a large blob that is opened in another thread', () => {
+  it('is not kept open when news of its deletion come with the answer where it is', async () => {
+    const disk = emptyDisk(1);
+    const store = await open(disk, { indexMemoryBytes: 0 });
+    const { digest } = await store.write(seededRandom(1).bytes(large));
+    await store.list({ limit: 1 });
+    const before = disk.fs.openPaths();
+    let asked = 0;
+    const { parts, owner } = store.share((change) => shared.changed(change));
+    const find = (hashes: readonly BlobHash[]) =>
+      new Promise<(BlobRow | undefined)[]>((resolve, reject) => {
+        owner.find(hashes).then((rows) => {
+          resolve(rows);
+          if (++asked > 1) shared.changed({ kind: 'large-blob-removed', hash: digest.hash });
+        }, reject);
+      });
+    const shared: SharedStore = new SharedStore({
+      shared: parts,
+      owner: { ...owner, find },
+      fs: disk.fs,
+      clock: systemClock,
+      random: systemRandom,
+    });
+    const handle = (await shared.open(digest.hash))!;
+    while (asked < 2) await setImmediate();
+    await handle.close();
+    expect(disk.fs.openPaths().filter((path) => !path.endsWith('.log'))).toEqual(
+      before.filter((path) => !path.endsWith('.log')),
+    );
+    await shared.close();
+    await store.close();
   });
 });
 
