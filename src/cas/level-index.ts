@@ -1,6 +1,7 @@
 // The index in LevelDB. One process holds the directory at a time; every batch is synced. LevelDB may lose its last batches
 // in a crash, and after damage any of them: what is lost in the middle is found by the state value (see index-row.ts).
 
+import { writeFileSync } from 'node:fs';
 import { access, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
@@ -39,18 +40,22 @@ import { SegmentUsage } from './segment-usage.js';
  * takes the index for damaged instead of dying the same way.
  */
 const walkMarker = 'WALK';
+/** This one is there when damage was met by who needed one row: the next start makes the index anew, since it may not meet it. */
+const damageMarker = 'DAMAGED';
 
 type Database = Level<Uint8Array, Uint8Array>;
 
 export class LevelIndex implements IndexDb {
   readonly #db: Database;
   readonly #walkMarker: string;
+  readonly #damageMarker: string;
   #walks = 0;
   #applying = false;
 
   private constructor(db: Database, directory: string) {
     this.#db = db;
     this.#walkMarker = join(directory, walkMarker);
+    this.#damageMarker = join(directory, damageMarker);
   }
 
   /**
@@ -60,6 +65,9 @@ export class LevelIndex implements IndexDb {
   static async open(directory: string): Promise<LevelIndex> {
     if (await exists(join(directory, walkMarker))) {
       throw new CairnError('corrupt', `the process died while it read the index ${directory}`);
+    }
+    if (await exists(join(directory, damageMarker))) {
+      throw new CairnError('corrupt', `damage was found in the index ${directory}`);
     }
     const db: Database = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view' });
     try {
@@ -103,20 +111,21 @@ export class LevelIndex implements IndexDb {
 
   async rows(hashes: readonly BlobHash[]): Promise<(BlobRow | undefined)[]> {
     const keys = hashes.map(encodeRowKey);
-    const values = await this.#guard(() => this.#db.getMany(keys));
-    return values.map((value, i) => value && decodeRow(keys[i]!, value));
+    return this.#guard(async () => {
+      const values = await this.#db.getMany(keys);
+      return values.map((value, i) => value && decodeRow(keys[i]!, value));
+    });
   }
 
   rowNow(hash: BlobHash): BlobRow | undefined {
     this.#refuseWhenClosed();
     const key = encodeRowKey(hash);
-    let value: Uint8Array | undefined;
     try {
-      value = this.#db.getSync(key);
+      const value = this.#db.getSync(key);
+      return value && decodeRow(key, value);
     } catch (error) {
-      throw levelError(error, 'the index');
+      throw this.#failure(error);
     }
-    return value && decodeRow(key, value);
   }
 
   async #applyRows(changes: readonly IndexChange[], position: LogPosition | undefined): Promise<void> {
@@ -182,8 +191,10 @@ export class LevelIndex implements IndexDb {
 
   async list(after: BlobHash | undefined, limit: number): Promise<IndexEntry[]> {
     const from = after === undefined ? { gte: firstRowKey } : { gt: encodeRowKey(after) };
-    const pairs = await this.#guard(() => this.#db.iterator({ ...from, lt: keysEnd, limit }).all());
-    return pairs.map(([key, value]) => ({ hash: decodeRowKey(key), row: decodeRow(key, value) }));
+    return this.#guard(async () => {
+      const pairs = await this.#db.iterator({ ...from, lt: keysEnd, limit }).all();
+      return pairs.map(([key, value]) => ({ hash: decodeRowKey(key), row: decodeRow(key, value) }));
+    });
   }
 
   async #beginWalk(): Promise<void> {
@@ -206,7 +217,21 @@ export class LevelIndex implements IndexDb {
     try {
       return await work();
     } catch (error) {
-      throw levelError(error, 'the index');
+      throw this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): CairnError {
+    const failure = levelError(error, 'the index');
+    if (failure.code === 'corrupt') this.#markDamage();
+    return failure;
+  }
+
+  #markDamage(): void {
+    try {
+      writeFileSync(this.#damageMarker, '');
+    } catch {
+      // Then it will be met again.
     }
   }
 

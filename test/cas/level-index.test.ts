@@ -243,6 +243,29 @@ describe('LevelIndex on disk', () => {
     expect(await codeOf(readAll)).toBe('corrupt');
   });
 
+  test('is made anew at the next start, whoever has met damage in it, and not before', async () => {
+    const reading: readonly ((index: LevelIndex) => unknown)[] = [
+      (index) => index.rowNow(hashOf(1)),
+      (index) => index.rows([hashOf(1)]),
+      (index) => index.list(undefined, 10),
+      (index) => index.apply([{ hash: hashOf(1), row: undefined }], at(1, 2)),
+    ];
+    for (const read of reading) {
+      await LevelIndex.destroy(directory);
+      const index = await LevelIndex.open(directory);
+      await index.apply([{ hash: hashOf(1), row: row(1) }], at(1, 1));
+      await index.close();
+      const db = new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: 'view', valueEncoding: 'view' });
+      await db.put(encodeRowKey(hashOf(1)), new Uint8Array(36));
+      await db.close();
+      const damaged = await LevelIndex.open(directory);
+      expect(await codeOf(async () => read(damaged))).toBe('corrupt');
+      expect(damaged.rowNow(hashOf(2))).toBeUndefined();
+      await damaged.close();
+      expect(await codeOf(() => LevelIndex.open(directory))).toBe('corrupt');
+    }
+  });
+
   async function readAll(): Promise<{ position: LogPosition | undefined; rows: unknown[] }> {
     const index = await LevelIndex.open(directory);
     try {
