@@ -217,6 +217,8 @@ export class UploadSessions {
     if (this.#closed) throw closedError();
     const lease = await this.#leases.take(uploadId);
     try {
+      // Taking it may have waited for who had it.
+      if (this.#closed) throw closedError();
       return await work(lease);
     } finally {
       lease.release();

@@ -242,6 +242,25 @@ describe('upload sessions', () => {
     );
   });
 
+  it('pass to nobody who was waiting for them when the server stops', async () => {
+    const clock = new ManualClock();
+    await withProcess(
+      async ({ sessions }) => {
+        const { uploadId } = await sessions.create('name', 4);
+        const [first, second] = [stalling(Buffer.from('ab')), stalling(Buffer.from('cd'))];
+        const one = sessions.append(uploadId, 0, first.source);
+        one.catch(() => {});
+        await first.started;
+        clock.advance(limits.uploadStalledMilliseconds);
+        const next = sessions.append(uploadId, 2, second.source);
+        const refused = expect(next).rejects.toMatchObject({ code: 'unavailable' });
+        await sessions.close();
+        await refused;
+      },
+      { clock },
+    );
+  });
+
   it('end when they are given up, with who brings them bytes', () =>
     withProcess(async ({ sessions, parts }) => {
       const { uploadId } = await sessions.create('name', 4);
