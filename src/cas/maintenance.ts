@@ -1,5 +1,6 @@
 // What a store does by itself, one thing at a time: every few seconds, or when the index lags far behind, it brings the
-// index up to date, saves the table if much has changed, and compacts a segment if one is worth it. Failures are reported and tried again the next time; they cost space or time, never a blob.
+// index up to date, saves the table if much has changed, and compacts a segment if one is worth it. Failures are reported
+// and tried again the next time; they cost space or time, never a blob.
 
 import type { Clock } from '../base/clock.js';
 import type { Catalog } from './catalog.js';
@@ -62,6 +63,7 @@ export class Maintenance {
   /** Resolves when the round under way is over; no other begins. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#isWaiting = false;
     this.#cancel();
     this.#parts.compactor.stop();
     await this.#round;
