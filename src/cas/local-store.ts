@@ -23,20 +23,13 @@ import type { FileSystem } from '../log/file-system.js';
 import type { Log } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
 import { BatchWriter } from './batch-writer.js';
-import {
-  blobRecordBytes,
-  decodeBlobRecord,
-  largeBlobRecord,
-  packedBlobRecord,
-  tombstoneRecord,
-  tombstoneRecordBytes,
-} from './blob-records.js';
+import { largeBlobRecord, packedBlobRecord, tombstoneRecord, tombstoneRecordBytes } from './blob-records.js';
 import type { BlobRow } from './blob-table.js';
 import type { Catalog } from './catalog.js';
 import { CommitQueue } from './commit-queue.js';
 import type { LaggingFiles } from './lagging-files.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
-import { type BlobPlaces, isEmptyBlob, isSameRow, openBlob } from './open-blob.js';
+import { type BlobPlaces, isEmptyBlob, isSameRow, openBlob, recordAt } from './open-blob.js';
 import type { OpenLargeFiles } from './open-large-files.js';
 import type { Poison } from './poison.js';
 import { dropSpooled, type Spooled } from './spool.js';
@@ -276,9 +269,7 @@ export class LocalStore implements BlobStore {
   /** Which file a large blob's record refers to; undefined when the record is damaged, and the file then left behind. */
   async #fileOf(hash: BlobHash, row: BlobRow): Promise<LargeFileName | undefined> {
     try {
-      const record = await this.#parts.log.openRecord(row, blobRecordBytes(row));
-      await record.close();
-      const blob = decodeBlobRecord(record);
+      const blob = await recordAt(this.#parts.log, row);
       return blob?.kind === 'large' ? { hash, file: blob.file } : undefined;
     } catch (error) {
       if (errorCode(error) === 'corrupt') return undefined;

@@ -7,10 +7,11 @@ import { type BlobHash, type Digest, emptyDigest, hashesEqual } from '../base/di
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { OpenFile } from '../log/file-system.js';
+import type { Log } from '../log/log.js';
 import type { LogPosition } from '../log/record.js';
 import type { RecordReader } from '../log/record-reader.js';
 import { emptyHandle, PackedHandle } from './blob-handles.js';
-import { blobRecordBytes, decodeBlobRecord } from './blob-records.js';
+import { type BlobRecord, blobRecordBytes, decodeBlobRecord } from './blob-records.js';
 import type { BlobRow } from './blob-table.js';
 import { LargeFile } from './large-file.js';
 import type { LargeFileName } from './large-files.js';
@@ -77,6 +78,13 @@ async function openAt(places: BlobPlaces, hash: BlobHash, row: BlobRow): Promise
     await opened.close();
     throw error;
   }
+}
+
+/** What the log says at a place; undefined for a record of a kind this program does not know. `corrupt` when it is damaged. */
+export async function recordAt(log: Pick<Log, 'openRecord'>, row: BlobRow): Promise<BlobRecord | undefined> {
+  const record = await log.openRecord(row, blobRecordBytes(row));
+  await record.close();
+  return decodeBlobRecord(record);
 }
 
 /** All of a record that comes with one read; of a longer one the head, since its payload is asked for in parts. */

@@ -26,6 +26,7 @@ import { LaggingFiles } from './lagging-files.js';
 import { LargeFile } from './large-file.js';
 import type { LargeFileName, LargeFiles } from './large-files.js';
 import { MemoryRows, sharesOf } from './memory-rows.js';
+import { recordAt } from './open-blob.js';
 import type { Poison } from './poison.js';
 import { SegmentUsage } from './segment-usage.js';
 import type { StoreReport } from './store-report.js';
@@ -326,9 +327,7 @@ async function sweepFiles({ files, report }: RecoveryParts, log: Log, catalog: C
 /** Which file a large blob's record names; all, where the record is damaged. */
 async function fileOf(log: Log, row: BlobRow): Promise<number | 'all' | undefined> {
   try {
-    const record = await log.openRecord(row, blobRecordBytes(row));
-    await record.close();
-    const blob = decodeBlobRecord(record);
+    const blob = await recordAt(log, row);
     return blob?.kind === 'large' ? blob.file : undefined;
   } catch (error) {
     if (errorCode(error) === 'corrupt') return 'all';
