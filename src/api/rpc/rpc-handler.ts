@@ -22,6 +22,7 @@ import { RequestBody } from './request-body.js';
 import { type CallRecord, nodeRequestKey, type RpcParts } from './rpc-parts.js';
 import { rpcRoutes } from './rpc-routes.js';
 import { admitCall } from './token-admission.js';
+import { wholeBody, wholeMessages } from './whole-messages.js';
 
 /** Larger than any answer: blobs hardly shrink, and digests not at all. */
 const compressNothing = 0xffff_ffff;
@@ -98,7 +99,7 @@ async function answer(
     body.refuse(call.refusal);
   }
   try {
-    const answered = await handler({ ...received, body });
+    const answered = await handler({ ...received, body: isWhole ? wholeBody(body) : wholeMessages(body, held) });
     const counted = answered.body && counting(answered.body, (bytes) => (bytesOut += bytes));
     await universalResponseToNodeResponse({ ...answered, ...(counted && { body: counted }) }, response);
   } catch (error) {

@@ -11,6 +11,7 @@ import { systemClock } from '../../../../src/base/clock.js';
 import { limits } from '../../../../src/base/limits.js';
 import { MemoryStore } from '../../../../src/cas/memory-store.js';
 import { BatchReadRequestSchema, BatchWriteRequestSchema } from '../../../../src/gen/cairn/v1/blob_service_pb.js';
+import { NegotiateBlobsRequestSchema } from '../../../../src/gen/zako/v1/cas/cas_pb.js';
 import {
   DownloadRequestSchema,
   DownloadResponseSchema,
@@ -157,10 +158,13 @@ describe.each([
     const session = connect(server.baseUrl);
     cleanUps.push(() => server.stop());
     cleanUps.push(() => session.destroy());
-    const call = (method: string, message: Uint8Array) => {
-      const path = `/cairn.v1.BlobService/${method}`;
+    const open = (path: string) => {
       const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
       stream.on('error', () => {});
+      return stream;
+    };
+    const call = (method: string, message: Uint8Array) => {
+      const stream = open(`/cairn.v1.BlobService/${method}`);
       stream.end(encodeEnvelope(0, message));
       return status(stream);
     };
@@ -168,7 +172,7 @@ describe.each([
       const { message, bytes: data } = freshBlob(bytes);
       return call('BatchWrite', encodeWrite({ items: [{ digest: message, data }] }));
     };
-    return { store, messageBudget, call, write };
+    return { store, messageBudget, open, call, write };
   }
 
   const encodeWrite = (items: MessageInitShape<typeof BatchWriteRequestSchema>) =>
@@ -182,6 +186,31 @@ describe.each([
     expect(await write(budgetBytes / 2)).toBe(Code.ResourceExhausted);
     // Small ones need no grant.
     expect(await write(1000)).toBe(0);
+    await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(budgetBytes - 1));
+  });
+
+  it('are counted in streams, too, each until its answer', async () => {
+    const { messageBudget, open } = await start();
+    const digests = Array.from({ length: 1500 }, () => freshBlob(16).message);
+    const question = encodeEnvelope(
+      0,
+      toBinary(NegotiateBlobsRequestSchema, create(NegotiateBlobsRequestSchema, { blobDigests: digests })),
+    );
+    const stream = open('/zako.v1.cas.ContentAddressableStorage/NegotiateBlobs');
+    let answered = 0;
+    stream.on('data', (piece: Buffer) => {
+      answered += piece.length;
+    });
+    for (let i = 1; i <= 4; i++) {
+      stream.write(question.subarray(0, 40_000));
+      await vi.waitFor(() => expect(messageBudget.takenBytes).toBeGreaterThan(30_000));
+      stream.write(question.subarray(40_000));
+      await vi.waitFor(() => expect(answered).toBe(i * question.length));
+      await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(0));
+    }
+    messageBudget.take(budgetBytes - 1);
+    stream.write(question);
+    expect(await status(stream)).toBe(Code.ResourceExhausted);
     await vi.waitFor(() => expect(messageBudget.takenBytes).toBe(budgetBytes - 1));
   });
 
