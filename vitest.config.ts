@@ -8,9 +8,10 @@ delete process.env.NODE_EXTRA_CA_CERTS;
 
 /** In this order before all others: what begins last should be short. A process of its own for each, as for all of `processes`. */
 const longest = [
-  'api/rpc/wire',
   'bench/quick',
   'conformance/stores',
+  'conformance/wire.workers',
+  'conformance/wire',
   'fault/store-crash',
   'cli/sync',
   'e2e/combinations',
@@ -18,6 +19,7 @@ const longest = [
   'meta/etcd-kv',
   'meta/raft/raft-kv',
   'sim/planted-bugs',
+  'conformance/wire.stock',
   'e2e/raft-kill',
   'cli/user',
   'e2e/node-modules',

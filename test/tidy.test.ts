@@ -59,7 +59,6 @@ const themedTestFolders = ['conformance', 'e2e', 'fault', 'fuzz', 'server', 'sim
 /** Tests of a whole room from outside: all its parts together, or several implementations against one list of answers. */
 const roomWideTests = [
   'test/api/rpc/buf-curl.test.ts',
-  'test/api/rpc/wire.test.ts',
   'test/blake3/vectors.test.ts',
   'test/raft/traps.test.ts',
   'test/bench/quick.test.ts',

@@ -15,10 +15,20 @@ export async function keepBlobs({ blobs: service }: WireCaller, blobs: readonly 
   }
 }
 
-/** Stores the nodes of a tree, its files not. */
-export async function plantTree(caller: WireCaller, items: readonly TreeItem[]): Promise<BlobHash> {
+export interface BuiltTree {
+  readonly root: BlobHash;
+  readonly nodes: readonly TestBlob[];
+}
+
+export async function builtTree(items: readonly TreeItem[]): Promise<BuiltTree> {
   const nodes: TestBlob[] = [];
   const { digest } = await buildTree(sorted(items), (_, bytes) => void nodes.push(namedBlob(bytes)));
+  return { root: digest.hash, nodes };
+}
+
+/** Stores the nodes of a tree, its files not. */
+export async function plantTree(caller: WireCaller, tree: BuiltTree | readonly TreeItem[]): Promise<BlobHash> {
+  const { root, nodes } = 'root' in tree ? tree : await builtTree(tree);
   await keepBlobs(caller, nodes);
-  return digest.hash;
+  return root;
 }

@@ -5,26 +5,30 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { BlobHash } from '../../src/base/digest.js';
 import { limits } from '../../src/base/limits.js';
 import type { VirtualFsItem } from '../../src/gen/zako/v1/fs/fs_pb.js';
-import { buildTree } from '../../src/tree/build-tree.js';
 import type { TreeItem } from '../../src/tree/tree-item.js';
 import { encodeNode } from '../../src/tree/tree-node.js';
 import { emptyDirectory, file, link, sorted } from '../support/trees.js';
 import { freshBlob, namedBlob, type TestBlob } from './wire-blobs.js';
 import { expectCode, type WireCaller, wireDigest } from './wire-caller.js';
 import type { Face } from './wire-faces.js';
-import { keepBlobs, plantTree } from './wire-plant.js';
+import { type BuiltTree, builtTree, keepBlobs, plantTree } from './wire-plant.js';
+
+const many = Array.from({ length: 2500 }, (_, i) => file(`d${i % 7}/f${i}`, i));
+const changed = many.filter((_, i) => i % 5 !== 0).map((item, i) => (i % 50 ? item : { ...item, executable: true }));
+/** Built once for all faces. */
+const manyBuilt = builtTree(many);
+const changedBuilt = builtTree([...changed, file('new', 'new')]);
 
 const pathsOf = (items: readonly VirtualFsItem[]) => items.map(({ relativePath }) => relativePath);
 
 export function treeServiceSuite(face: Face, caller: () => WireCaller): void {
   const kept = (blobs: readonly TestBlob[]) => keepBlobs(caller(), blobs);
-  const planted = (items: readonly TreeItem[]) => plantTree(caller(), items);
+  const planted = (tree: BuiltTree | readonly TreeItem[]) => plantTree(caller(), tree);
 
   describe('TreeService', () => {
-    const many = Array.from({ length: 2500 }, (_, i) => file(`d${i % 7}/f${i}`, i));
     let tree: BlobHash;
     beforeAll(async () => {
-      tree = await planted(many);
+      tree = await planted(await manyBuilt);
     });
 
     it('StatTree counts entries and bytes', async () => {
@@ -78,10 +82,7 @@ export function treeServiceSuite(face: Face, caller: () => WireCaller): void {
     });
 
     it('DiffTrees tells what was added, removed and changed, in pages', async () => {
-      const changed = many
-        .filter((_, i) => i % 5 !== 0)
-        .map((item, i) => (i % 50 ? item : { ...item, executable: true }));
-      const other = await planted([...changed, file('new', 'new')]);
+      const other = await planted(await changedBuilt);
       const seen = new Map<string, string>();
       let pageToken = '';
       do {
@@ -117,14 +118,12 @@ export function treeServiceSuite(face: Face, caller: () => WireCaller): void {
       const most = await caller().trees.checkTree({ tree });
       expect([most.complete, most.missing.length]).toEqual([false, limits.treeMissingCountMax]);
 
-      const nodes: TestBlob[] = [];
-      const items = Array.from({ length: 500 }, (_, i) => item(`${face.name} ${i}`, here));
-      const { digest } = await buildTree(sorted(items), (_, bytes) => void nodes.push(namedBlob(bytes)));
+      const { root, nodes } = await builtTree(Array.from({ length: 500 }, (_, i) => item(`${face.name} ${i}`, here)));
       expect(nodes.length).toBeGreaterThan(2);
       await Promise.all(nodes.slice(1).map((node) => caller().stored(node)));
-      const holed = await caller().trees.checkTree({ tree: digest.hash });
+      const holed = await caller().trees.checkTree({ tree: root });
       expect(holed).toMatchObject({ complete: false, missing: [wireDigest(nodes[0]!.message)] });
-      await expectCode(Code.NotFound, caller().trees.listTree({ tree: digest.hash }));
+      await expectCode(Code.NotFound, caller().trees.listTree({ tree: root }));
     });
 
     it('refuses page sizes below zero, foreign tokens and paths that no tree has', async () => {

@@ -21,7 +21,12 @@ export interface WireServer {
   stop(): Promise<void>;
 }
 
-export function wireSuite(name: string, start: () => Promise<WireServer>): void {
+/** All of it, or what the lane takes alone: for a server that differs from another by having none. */
+export type WireScope = 'everything' | 'what the lane takes';
+
+export function wireSuite(name: string, start: () => Promise<WireServer>, scope: WireScope = 'everything'): void {
+  const isWhole = scope === 'everything';
+  const spoken = faces.filter(({ isJson }) => isWhole || !isJson);
   describe(`wire: ${name}`, () => {
     let server: WireServer;
     beforeAll(async () => {
@@ -30,15 +35,16 @@ export function wireSuite(name: string, start: () => Promise<WireServer>): void 
     afterAll(() => server.stop());
     const baseUrl = () => server.baseUrl;
 
-    describe.each(faces)('$name', (face) => {
+    describe.each(spoken)('$name', (face) => {
       const caller = useCaller(face, baseUrl);
       casSuite(face, caller);
       transportSuite(caller);
       blobServiceSuite(caller);
+      if (!isWhole) return;
       treeServiceSuite(face, caller);
       introspectionSuite(face, caller);
     });
-    describe.each(faces.filter(cutsInItsOwnWay))('$name', (face) => answerSizesSuite(face, useCaller(face, baseUrl)));
+    describe.each(spoken.filter(cutsInItsOwnWay))('$name', (face) => answerSizesSuite(face, useCaller(face, baseUrl)));
     describe('limits', () => limitsSuite(useCaller(grpcFace, baseUrl)));
     describe('grpc-js', () => grpcJsSuite(baseUrl));
   });

@@ -1,0 +1,3 @@
+import { composedWireSuite } from './wire-composed.js';
+
+composedWireSuite({ lane: true, workers: 2 });
