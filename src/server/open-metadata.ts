@@ -44,7 +44,8 @@ export async function openMetadata({ config, logger, clock, onPoisoned }: Metada
     logger.error({ err: error }, 'the metadata takes no more writes until the server is started again');
     onPoisoned?.();
   };
-  const { kv, members } = config.meta === 'raft' ? await openGroup(config, logger) : await openLocal(config, onFailed);
+  const { kv, members } =
+    config.meta === 'raft' ? await openGroup(config, logger, () => onPoisoned?.()) : await openLocal(config, onFailed);
   const stopCompacting = compactRegularly(kv, clock, limits.kvHistoryMilliseconds, (error) =>
     logger.warn({ err: error }, 'the history of the metadata was not compacted'),
   );
@@ -70,7 +71,11 @@ async function openLocal(
   return { kv, members: undefined };
 }
 
-function openGroup({ data, nodeId, raft }: MetadataParts['config'], logger: Logger): Promise<RaftThread> {
+function openGroup(
+  { data, nodeId, raft }: MetadataParts['config'],
+  logger: Logger,
+  onFailed: () => void,
+): Promise<RaftThread> {
   const { listen, founders, join: addresses, tls } = raft;
   const self = founders.find(({ name }) => name === nodeId);
   if (founders.length > 0 && self === undefined) {
@@ -85,7 +90,7 @@ function openGroup({ data, nodeId, raft }: MetadataParts['config'], logger: Logg
     join: addresses,
     tls: tls && { cert: readPem(tls.cert), key: readPem(tls.key), ca: readPem(tls.ca) },
   };
-  return startRaftThread({ directory: join(data, 'raft'), options }, logger);
+  return startRaftThread({ data: { directory: join(data, 'raft'), options }, logger, onFailed });
 }
 
 function readPem(path: string): string {
