@@ -94,6 +94,7 @@ async function liveOn(disk: Disk, plan: Plan, label: string): Promise<Outcome> {
     disk.fs.inject = failingClose(failing, failed);
     await machine.store.close().then(poisoned ? () => {} : promised, () => {});
   }
+  expect(disk.fs.openPaths(), `${label}, left open`).toEqual([]);
   disk.fs.inject = () => undefined;
   disk.index.inject = () => undefined;
   await expectRestart(crashDisk(disk, random.below(2 ** 31)), durability, ledger, random.below(2 ** 31), label);
