@@ -38,6 +38,10 @@ export class Interruptible {
   }
 }
 
+export function refuseWhenCanceled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CairnError('canceled', 'canceled', { cause: signal.reason });
+}
+
 /** The source's pieces; `canceled` as soon as the signal is raised, also when the source never answers again. */
 export async function* interruptible(
   source: AsyncIterable<Uint8Array>,

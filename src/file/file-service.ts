@@ -7,7 +7,7 @@ import type { BlobStore } from '../base/blob-store.js';
 import type { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
-import { interruptible } from '../base/interruptible.js';
+import { interruptible, refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { type ByteRange, resolveRange } from '../base/range.js';
@@ -81,8 +81,11 @@ export class FileService {
     checkContentType(contentType);
     if (ifExists === 'fail') await this.#catalog.refuseWhenNamed(name);
     const manifest = await this.#store(source, expectedSize, signal);
+    // Before there is a version: whoever is told of a failure would send the file once more.
+    const chunks = await firstChunks(this.#parts.store, manifest);
+    refuseWhenCanceled(signal);
     const info = await this.#catalog.add({ name, manifest, contentType, ifExists });
-    return { ...info, chunks: await firstChunks(this.#parts.store, manifest) };
+    return { ...info, chunks };
   }
 
   /** `not_found` without that file or version. */

@@ -6,6 +6,7 @@ import { BufferPair } from '../base/buffer-pair.js';
 import type { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { CairnError } from '../base/errors.js';
+import { refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
 import { formatChunkId } from '../chunk/chunk.js';
@@ -126,8 +127,4 @@ async function openChunk(store: Pick<BlobStore, 'open'>, { digest }: PlacedChunk
   await handle?.close();
   const id = formatChunkId(digest);
   throw new CairnError('corrupt', `the chunk ${id} is missing`, { subject: { kind: 'chunk', id } });
-}
-
-function refuseWhenCanceled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CairnError('canceled', 'the read was canceled', { cause: signal.reason });
 }

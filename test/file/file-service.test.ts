@@ -324,6 +324,39 @@ describe('files', () => {
       expect(await left.next()).toMatchObject({ done: true });
     }));
 
+  it('have no version when they are canceled after their last byte', async () => {
+    const abort = new AbortController();
+    class Cancels extends MemoryStore {
+      override async write(...asked: Parameters<MemoryStore['write']>) {
+        abort.abort();
+        return super.write(...asked);
+      }
+    }
+    await withFiles(
+      async ({ files }) => {
+        const upload = files.upload('a', text('all of it'), { signal: abort.signal });
+        await expect(upload).rejects.toMatchObject({ code: 'canceled' });
+        expect(await files.findByName('a')).toBeUndefined();
+      },
+      { store: new Cancels() },
+    );
+  });
+
+  it('have no version when the answer could not be put together', async () => {
+    class Unreadable extends MemoryStore {
+      override async open(): Promise<never> {
+        throw new CairnError('overloaded', 'too many open files');
+      }
+    }
+    await withFiles(
+      async ({ files }) => {
+        await expect(files.upload('a', text('one'))).rejects.toMatchObject({ code: 'overloaded' });
+        expect(await files.findByName('a')).toBeUndefined();
+      },
+      { store: new Unreadable() },
+    );
+  });
+
   it('give all memory back when chunks cannot be stored', async () => {
     class Full extends MemoryStore {
       override async write(): Promise<never> {
