@@ -60,5 +60,9 @@ function checkUrl(url: string): string {
   if (parsed === undefined || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
     throw new CairnError('invalid_argument', `${JSON.stringify(url)} is no server address: expected http://HOST:PORT`);
   }
+  // They would be dropped without a word, and every call be made by nobody.
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new CairnError('invalid_argument', `a name and a password do not belong into the address of ${parsed.host}`);
+  }
   return parsed.origin;
 }

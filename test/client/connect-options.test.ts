@@ -35,6 +35,14 @@ afterAll(async () => {
   for (const { server } of [plain, secure]) await server.close();
 });
 
+it('credentials in the address are refused, and not repeated', () => {
+  for (const credentials of ['root:secret', 'root', ':secret']) {
+    const address = plain.url.replace('//', `//${credentials}@`);
+    expect(() => connect(address)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+    expect(() => connect(address)).not.toThrow(/secret/);
+  }
+});
+
 async function using<T>(
   served: Served,
   options: ConnectOptions,
