@@ -88,6 +88,8 @@ export const limits = {
   promptReadWorthMicroseconds: 20,
   promptReadCopiedBytesPerMicrosecond: 4 * kib,
   promptReadChargeMillisecondsMax: 5,
+  /** A read that took longer may have waited for a processor: the system is asked. */
+  promptReadSlowMicroseconds: 200,
   /** The most that is saved up, and how long none is made when what was saved is used up. */
   promptReadCreditMillisecondsMax: 20,
   promptReadPauseMillisecondsMin: 10,

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { CairnError, type ErrorCode } from '../base/errors.js';
 import type { FileLock, FileSystem, OpenFile } from './file-system.js';
+import { processorWaitMilliseconds } from './processor-wait.js';
 import { PromptReads } from './prompt-reads.js';
 
 type Failure = NodeJS.ErrnoException;
@@ -40,7 +41,7 @@ function failedWith(error: unknown, ...codes: string[]): boolean {
 }
 
 /** All files are taken for those of one disk. */
-const promptReads = new PromptReads(systemClock);
+const promptReads = new PromptReads(systemClock, processorWaitMilliseconds);
 
 class NodeFile implements OpenFile {
   #cutSinceSync = false;

@@ -14,8 +14,8 @@ const {
 
 /** Reads that take as long as the test says; `now` is what the clock shows. */
 function setUp() {
-  const clock = { now: 0, monotonic: () => clock.now };
-  const reads = new PromptReads(clock);
+  const clock = { now: 0, waited: 0, monotonic: () => clock.now };
+  const reads = new PromptReads(clock, () => clock.waited);
   const take = (milliseconds: number, bytes = 0) =>
     reads.attempt(bytes, () => {
       clock.now += milliseconds;
@@ -62,4 +62,14 @@ it('earn so much that a process put to sleep does not matter, and no more', () =
   expect(take(0)).toBeUndefined();
   clock.now += pauseMin;
   expect(take(0)).toBe(0);
+});
+
+it('are not charged what the thread waited for a processor, but what it waited for the disk', () => {
+  const { clock, take } = setUp();
+  for (let i = 0; i < 100; i++) {
+    clock.waited += charge;
+    expect(take(charge)).toBe(0);
+  }
+  expect(take(charge)).toBe(0);
+  expect(take(0)).toBeUndefined();
 });
