@@ -10,6 +10,7 @@ import type { Random } from '../base/random.js';
 import type { FileSystem, OpenFile } from '../log/file-system.js';
 import { TemporaryFiles } from './temporary-files.js';
 
+const directoryName = /^[0-9a-f]{2}$/;
 const fileName = /^([0-9a-f]{64})-([0-9a-f]{8})$/;
 
 export interface LargeFileName {
@@ -189,6 +190,7 @@ export class LargeFiles {
   async sweep(survivor: (copies: readonly LargeFileName[]) => Promise<number | 'all' | undefined>): Promise<number> {
     let removed = 0;
     for (const prefix of await this.#fs.list(this.#root)) {
+      if (!directoryName.test(prefix)) continue;
       // A process that was killed may have removed files that a power failure would still bring back.
       this.#removedFrom.add(join(this.#root, prefix));
       const byHash = groupByHash(await this.#namesIn(prefix));

@@ -159,6 +159,22 @@ describe('LocalStore', () => {
       await store.close();
     }));
 
+  it('starts beside files of others among its large ones, and leaves them alone', () =>
+    withDirectory(async (directory) => {
+      const bytes = blobs(1, large)[0]!;
+      let store = await openStoreIn(directory);
+      await store.write(bytes);
+      await store.close();
+      const strays = ['.DS_Store', 'backup'];
+      for (const stray of strays) await writeFile(join(directory, 'large', stray), 'of somebody else');
+      // As after a stop that was not clean.
+      await rm(join(directory, 'table.clean'));
+      store = await openStoreIn(directory);
+      await expectAll(store, [bytes]);
+      await store.close();
+      expect((await readdir(join(directory, 'large'))).filter((name) => name.length > 2).sort()).toEqual(strays);
+    }));
+
   it('answers a stalled writer when another stores its blob', () =>
     withDirectory(async (directory) => {
       const store = await openStoreIn(directory);
