@@ -5,7 +5,7 @@ import type { StagingArea } from '../base/staging.js';
 import { prefixRange } from '../meta/keys.js';
 import type { KeyRange, KeyValue, KvStore, Operation } from '../meta/kv.js';
 import { decodeDoneRow, decodeUploadRow, uploadKeys } from './upload-rows.js';
-import { type HeldUpload, uploadUnchanged } from './upload-writer.js';
+import { type HeldUpload, isUploadId, uploadUnchanged } from './upload-writer.js';
 
 export interface SweepParts {
   readonly kv: KvStore;
@@ -41,6 +41,7 @@ export async function sweepUploads({ kv, clock, staging, unlessHeld }: SweepPart
   }
   for (const name of await staging.names()) {
     const uploadId = name.split('.')[0]!;
+    if (!isUploadId(uploadId)) continue;
     const isNamed = async () => {
       const item = await kv.get(uploadKeys.session(uploadId));
       return item !== undefined && decodeUploadRow(item.value).tail?.name === name;

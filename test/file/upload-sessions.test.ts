@@ -1,5 +1,6 @@
 // Upload sessions over real parts on a real disk, closed and opened again.
 
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/base/byte-budget.js';
@@ -300,6 +301,14 @@ describe('upload sessions', () => {
       { clock },
     );
   });
+
+  it('are swept beside files of others, which stay', () =>
+    withProcess(async ({ sessions, parts }, directory) => {
+      const orphan = `u_${'0'.repeat(32)}.0`;
+      for (const name of ['.DS_Store', orphan, 'backup']) await writeFile(join(directory, 'staging', name), 'bytes');
+      await sessions.sweep();
+      expect((await parts.staging.names()).sort()).toEqual(['.DS_Store', 'backup']);
+    }));
 
   it('go back to the last whole chunk when staged bytes are lost or damaged, and say so', async () => {
     const bytes = seededRandom(seed).bytes(20_000);
