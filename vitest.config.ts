@@ -34,10 +34,11 @@ const longest = [
 
 /** They start processes and threads, or look at the memory of their own. */
 const processes = [
-  'test/{bench,cli,conformance,e2e,fault,server,sim,support}/**/*.test.ts',
+  'test/{bench,cli,e2e,sim}/**/*.test.ts',
   'test/*.test.ts',
   'test/api/http/serve-tree.test.ts',
   'test/blake3/hasher.test.ts',
+  'test/server/{config,face-workers}.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {
