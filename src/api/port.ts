@@ -154,9 +154,16 @@ export function createPort(parts: PortParts): Port {
     if (draining && !listener.isListening && sockets.size === 0) onClosed();
   };
 
+  const milliseconds = parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax;
   http2.on('session', (session) => {
     sessions.add(session);
-    session.on('close', () => sessions.delete(session));
+    // With its settings a peer has said all that it has to say by itself (RFC 9113 section 3.4).
+    const cancelTimeout = parts.clock.after(milliseconds, () => session.destroy());
+    session.once('remoteSettings', cancelTimeout);
+    session.on('close', () => {
+      cancelTimeout();
+      sessions.delete(session);
+    });
     if (draining) session.close();
   });
 
@@ -178,7 +185,6 @@ export function createPort(parts: PortParts): Port {
     (protocol === 'http2' ? http2 : http1).emit('connection', socket);
   };
 
-  const milliseconds = parts.firstBytesMilliseconds ?? limits.firstBytesMillisecondsMax;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     strangers.add(socket);

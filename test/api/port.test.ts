@@ -114,9 +114,9 @@ describe('first bytes', () => {
     socket.destroy();
   });
 
-  it('a connection that never tells its protocol is closed in time', async () => {
+  it('a connection that never tells its protocol, or its settings, is closed in time', async () => {
     await open(answerVersion, { firstBytesMilliseconds: 100 });
-    for (const said of ['', 'P', 'PRI']) {
+    for (const said of ['', 'P', 'PRI', 'PRI ', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n']) {
       const socket = connect(number, '127.0.0.1');
       if (said !== '') socket.write(said);
       await closed(socket);
