@@ -58,12 +58,13 @@ export const limits = {
   /** Bytes of records that one group commit writes. */
   groupCommitBytesMax: 4 * mib,
   /** Records that one group commit writes: what is done for them between two turns of the event loop stays short. */
-  groupCommitRecordsCountMax: 1024,
+  groupCommitRecordsCountMax: 384,
   /** Bytes of records waiting for a group commit; an append beyond it waits for room. */
   appendQueueBytesMax: 64 * mib,
   /** Of those who wait for room, so many are let in in one turn of the event loop. */
   appendersLetInCountMax: 64,
   /** Small blobs of one `writeMany` that are hashed and queued in one turn of the event loop: so many, or so many bytes. */
+  /** Small blobs that all `writeMany` together hash and queue in one turn of the event loop: so many, or so many bytes. */
   writeSliceCountMax: 256,
   writeSliceBytesMax: mib,
   /** Payloads up to here are copied next to their records' heads before they are written; larger ones go out as they are. */

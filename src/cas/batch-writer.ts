@@ -2,11 +2,11 @@
 // each; the rest goes the way of `write`. A slice of the blobs is hashed, looked up and queued in one turn of the event
 // loop, so nothing happens between the look at a blob and the start of its commit. Each blob fares as if written alone.
 
-import { setImmediate } from 'node:timers/promises';
 import type { Durability, NamedBlob, WriteResult } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import type { TurnBudget } from '../base/node/turn-budget.js';
 import { digestBlob } from '../blake3/hasher.js';
 import type { AppendWitness, Log } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
@@ -21,6 +21,8 @@ export interface BatchWriterParts {
   readonly catalog: Catalog;
   readonly commits: CommitQueue;
   readonly poison: Poison;
+  /** Blobs that all writers together hash and queue in one turn of the event loop. */
+  readonly turns: TurnBudget;
   readonly durability: Durability;
   readonly signal: AbortSignal | undefined;
   /** The digests are known to be right. */
@@ -51,9 +53,10 @@ export class BatchWriter implements AppendWitness {
   /** Called once. Resolves when every blob has its answer. */
   async run(): Promise<(WriteResult | CairnError)[]> {
     for (let next = 0; next < this.#blobs.length; ) {
-      if (next > 0) await setImmediate();
+      const { end, cost } = this.#slice(next);
+      await this.#parts.turns.take(cost);
       await this.#parts.log.waitForRoom();
-      next = this.#beginSlice(next);
+      for (; next < end; next++) this.#begin(next, this.#blobs[next]!);
     }
     await Promise.all(this.#others);
     if (this.#underWay > 0) {
@@ -65,16 +68,14 @@ export class BatchWriter implements AppendWitness {
     return this.#answers;
   }
 
-  /** Answers where the next slice begins. */
-  #beginSlice(start: number): number {
-    const end = Math.min(this.#blobs.length, start + limits.writeSliceCountMax);
-    let index = start;
-    for (let bytes = 0; index < end && bytes < limits.writeSliceBytesMax; index++) {
-      const blob = this.#blobs[index]!;
-      bytes += blob.bytes.length;
-      this.#begin(index, blob);
-    }
-    return index;
+  /** Where the slice that starts here ends, and what it costs of a turn. */
+  #slice(start: number): { readonly end: number; readonly cost: number } {
+    const { writeSliceCountMax, writeSliceBytesMax } = limits;
+    const endMax = Math.min(this.#blobs.length, start + writeSliceCountMax);
+    let end = start;
+    let bytes = 0;
+    for (; end < endMax && bytes < writeSliceBytesMax; end++) bytes += this.#blobs[end]!.bytes.length;
+    return { end, cost: Math.max(end - start, Math.ceil((bytes / writeSliceBytesMax) * writeSliceCountMax)) };
   }
 
   #begin(index: number, blob: NamedBlob): void {

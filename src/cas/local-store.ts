@@ -19,6 +19,8 @@ import type {
 } from '../base/blob-store.js';
 import { type BlobHash, type Digest, emptyDigest, toDigest } from '../base/digest.js';
 import { assert, CairnError, errorCode } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import { TurnBudget } from '../base/node/turn-budget.js';
 import type { FileSystem } from '../log/file-system.js';
 import type { Log } from '../log/log.js';
 import type { RecordPlace } from '../log/record.js';
@@ -57,6 +59,7 @@ export interface LocalStoreParts {
 export class LocalStore implements BlobStore {
   readonly commits = new CommitQueue();
   readonly #deletes = new CommitQueue();
+  readonly #turns = new TurnBudget(limits.writeSliceCountMax);
   readonly #parts: LocalStoreParts;
   readonly #writes = new Set<Promise<unknown>>();
   readonly #places: BlobPlaces;
@@ -131,6 +134,7 @@ export class LocalStore implements BlobStore {
     const parts = {
       ...this.#parts,
       commits: this.commits,
+      turns: this.#turns,
       signal,
       areVerified,
       appear: (digest: Digest, place: RecordPlace) => this.#appear(digest, place, false),

@@ -2,7 +2,6 @@
 // buffer, which is used again for the next commit; larger payloads go out from where the caller has them.
 
 import { limits } from '../base/limits.js';
-import { checksumBlocks } from './block-checksums.js';
 import { encodeRecordHead, type NewRecord, type RecordPlace, recordBytes, recordHeadBytes } from './record.js';
 import type { Segment } from './segment.js';
 
@@ -17,8 +16,6 @@ export interface AppendWitness {
 export class PendingAppend {
   /** Of the whole record with its padding. */
   readonly length: number;
-  /** Computed early: while the record waits, the disk is busy and the processor is not. */
-  readonly table: Uint8Array;
 
   constructor(
     readonly record: NewRecord,
@@ -26,7 +23,6 @@ export class PendingAppend {
     readonly index: number,
   ) {
     this.length = recordBytes(record.meta.length, record.payload.length);
-    this.table = checksumBlocks(record.payload);
   }
 
   get headBytes(): number {
@@ -50,9 +46,9 @@ export class BatchEncoder {
     let at = 0;
     let pieceStart = 0;
     for (const pending of batch) {
-      const { record, table, headBytes, length } = pending;
+      const { record, headBytes, length } = pending;
       const { payload } = record;
-      encodeRecordHead(this.#view, at, record, table, saltChecksum, offset);
+      encodeRecordHead(this.#view, at, record, saltChecksum, offset);
       at += headBytes;
       if (isGathered(payload)) {
         gathered.set(payload, at);

@@ -41,19 +41,21 @@ export class BlockChecksums {
       grown.set(this.#table);
       this.#table = grown;
     }
-    writeChecksum(this.#table, this.#blocks++, this.#checksum);
+    writeChecksum(this.#table, 4 * this.#blocks++, this.#checksum);
     this.#checksum = 0;
     this.#filled = 0;
   }
 }
 
-/** The table of bytes that are at hand as a whole. */
-export function checksumBlocks(bytes: Uint8Array): Uint8Array {
-  const table = new Uint8Array(4 * blockCount(bytes.length));
-  for (let block = 0; 4 * block < table.length; block++) {
-    writeChecksum(table, block, crc32(bytes.subarray(block * blockBytes, (block + 1) * blockBytes)));
+/** Writes the table of bytes that are at hand as a whole into `target` at `at`. */
+export function writeChecksums(bytes: Uint8Array, target: Uint8Array, at: number): void {
+  if (bytes.length > 0 && bytes.length <= blockBytes) {
+    writeChecksum(target, at, crc32(bytes));
+    return;
   }
-  return table;
+  for (let start = 0, to = at; start < bytes.length; start += blockBytes, to += 4) {
+    writeChecksum(target, to, crc32(bytes.subarray(start, start + blockBytes)));
+  }
 }
 
 /**
@@ -78,11 +80,11 @@ export function blockMatches(block: Uint8Array, table: Uint8Array, index: number
   return crc32(block) === readChecksum(table, index);
 }
 
-function writeChecksum(table: Uint8Array, index: number, checksum: number): void {
-  table[4 * index] = checksum;
-  table[4 * index + 1] = checksum >>> 8;
-  table[4 * index + 2] = checksum >>> 16;
-  table[4 * index + 3] = checksum >>> 24;
+function writeChecksum(target: Uint8Array, at: number, checksum: number): void {
+  target[at] = checksum;
+  target[at + 1] = checksum >>> 8;
+  target[at + 2] = checksum >>> 16;
+  target[at + 3] = checksum >>> 24;
 }
 
 /** Entry `index` of a table. */

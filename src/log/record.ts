@@ -6,7 +6,7 @@
 import { assert, CairnError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { crc32 } from '../base/node/crc32.js';
-import { blockCount } from './block-checksums.js';
+import { blockCount, writeChecksums } from './block-checksums.js';
 
 export interface LogPosition {
   readonly segment: number;
@@ -84,12 +84,11 @@ export function checkNewRecord(record: NewRecord): void {
   }
 }
 
-/** Writes a record's head into `target` at `at`, for a place in the log. `table` is the payload's block checksums. */
+/** Writes a record's head into `target` at `at`, for a place in the log. */
 export function encodeRecordHead(
   target: DataView<ArrayBuffer>,
   at: number,
   record: NewRecord,
-  table: Uint8Array,
   saltChecksum: number,
   offset: number,
 ): void {
@@ -101,7 +100,7 @@ export function encodeRecordHead(
   target.setUint32(at + 8, meta.length, true);
   target.setUint32(at + 12, payload.length, true);
   bytes.set(meta, recordHeaderBytes);
-  bytes.set(table, recordHeaderBytes + meta.length);
+  writeChecksums(payload, bytes, recordHeaderBytes + meta.length);
   target.setUint32(at, headChecksum(bytes, saltChecksum, offset), true);
 }
 

@@ -6,7 +6,7 @@ import { errorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
 import type { ByteRange } from '../../src/base/range.js';
 import { ChecksumPage } from '../../src/cas/checksum-page.js';
-import { checksumBlocks } from '../../src/log/block-checksums.js';
+import { checksumTable } from '../support/checksum-table.js';
 import { seededRandom, testRounds, testSeed } from '../support/random.js';
 
 const { blockBytes, blockPieceBytes } = limits;
@@ -31,7 +31,7 @@ function randomRange(): ByteRange {
 
 describe('ChecksumPage', () => {
   it('reads less of a block from the second time on', () => {
-    const page = new ChecksumPage(0, checksumBlocks(blob), true);
+    const page = new ChecksumPage(0, checksumTable(blob), true);
     const range = { start: blockBytes + blockPieceBytes + 5, end: 2 * blockBytes + 1 };
     expect(page.extent(range, size)).toEqual({ start: blockBytes, end: 3 * blockBytes });
     expect(verdict(page, blob, range)).toBe('ok');
@@ -41,7 +41,7 @@ describe('ChecksumPage', () => {
   });
 
   it.each([true, false])('finds any damage of the bytes it hands out (remembers pieces: %s)', (remembers) => {
-    const page = new ChecksumPage(0, checksumBlocks(blob), remembers);
+    const page = new ChecksumPage(0, checksumTable(blob), remembers);
     for (let round = 0; round < 300 * testRounds(); round++) {
       const range = randomRange();
       const extent = page.extent(range, size);
@@ -54,7 +54,7 @@ describe('ChecksumPage', () => {
   });
 
   it('learns nothing from a damaged block', () => {
-    const page = new ChecksumPage(0, checksumBlocks(blob), true);
+    const page = new ChecksumPage(0, checksumTable(blob), true);
     const damaged = blob.slice();
     damaged[blockBytes - 1]! ^= 1;
     const range = { start: 10, end: 20 };
@@ -63,7 +63,7 @@ describe('ChecksumPage', () => {
   });
 
   it('checks the short last block as a whole', () => {
-    const page = new ChecksumPage(4, checksumBlocks(blob).subarray(16), true);
+    const page = new ChecksumPage(4, checksumTable(blob).subarray(16), true);
     const range = { start: size - 10, end: size };
     for (let i = 0; i < 2; i++) {
       expect(page.extent(range, size)).toEqual({ start: 5 * blockBytes, end: size });
@@ -74,7 +74,7 @@ describe('ChecksumPage', () => {
   it('goes on checking the whole of a block with a piece whose checksum is 0', () => {
     const bytes = random.bytes(blockBytes);
     bytes.set(pieceWithChecksum0());
-    const page = new ChecksumPage(0, checksumBlocks(bytes), true);
+    const page = new ChecksumPage(0, checksumTable(bytes), true);
     const range = { start: 1, end: 2 };
     const whole = { start: 0, end: blockBytes };
     for (let i = 0; i < 2; i++) {

@@ -155,11 +155,10 @@ describe('the log', () => {
   itFuzz('record heads', { rounds: 20_000 }, (random) => {
     const meta = random.bytes(random.below(60));
     const payload = new Uint8Array(random.below(200));
-    const table = random.bytes(payload.length > 0 ? 4 : 0);
     const bytes = new Uint8Array(recordHeadBytes(meta.length, payload.length));
     const salt = checksumOfSalt(header.salt);
     const offset = random.pick([4096, 2 ** 31, 2 ** 33 + 8]);
-    encodeRecordHead(new DataView(bytes.buffer), 0, { type: 1, version: 1, meta, payload }, table, salt, offset);
+    encodeRecordHead(new DataView(bytes.buffer), 0, { type: 1, version: 1, meta, payload }, salt, offset);
     expect(headIsValid(bytes, salt, offset)).toBe(true);
     expect(headIsValid(bytes, salt, offset + 8)).toBe(false);
     const damaged = mutateBytes(random, bytes);

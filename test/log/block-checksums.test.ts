@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
-import { BlockChecksums, checksumBlocks, verifyBlocks } from '../../src/log/block-checksums.js';
+import { BlockChecksums, verifyBlocks } from '../../src/log/block-checksums.js';
+import { checksumTable } from '../support/checksum-table.js';
 import { randomSplit, seededRandom, testSeed } from '../support/random.js';
 
 const { blockBytes } = limits;
@@ -21,12 +22,12 @@ describe('block checksums', () => {
     const view = new DataView(table.buffer, table.byteOffset, table.length);
     expect(want.map((_, block) => view.getUint32(4 * block, true))).toEqual(want);
     expect(table).toHaveLength(4 * want.length);
-    expect(checksumBlocks(bytes)).toEqual(table);
+    expect(checksumTable(bytes)).toEqual(table);
   });
 
   it('find one changed bit anywhere', () => {
     const bytes = random.bytes(3 * blockBytes + 100);
-    const table = checksumBlocks(bytes);
+    const table = checksumTable(bytes);
     verifyBlocks(bytes, table, 'bytes');
     for (let round = 0; round < 20; round++) {
       const at = random.below(bytes.length);
@@ -42,7 +43,7 @@ describe('block checksums', () => {
 
   it('find bytes that are missing at the end of a block', () => {
     const bytes = random.bytes(2 * blockBytes);
-    expect(() => verifyBlocks(bytes.subarray(0, blockBytes), checksumBlocks(bytes), 'bytes', bytes.length)).toThrow(
+    expect(() => verifyBlocks(bytes.subarray(0, blockBytes), checksumTable(bytes), 'bytes', bytes.length)).toThrow(
       corrupt,
     );
   });

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/base/limits.js';
-import { checksumBlocks } from '../../src/log/block-checksums.js';
 import {
   checkNewRecord,
   checksumOfSalt,
@@ -12,6 +11,7 @@ import {
   recordBytes,
   recordHeadBytes,
 } from '../../src/log/record.js';
+import { checksumTable } from '../support/checksum-table.js';
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const anyRecord = fc.record({
@@ -28,7 +28,7 @@ const anySalt = fc.uint8Array({ minLength: 16, maxLength: 16 });
 
 function headOf(record: NewRecord, salt: Uint8Array, offset: number): Uint8Array {
   const head = new Uint8Array(recordHeadBytes(record.meta.length, record.payload.length));
-  encodeRecordHead(new DataView(head.buffer), 0, record, checksumBlocks(record.payload), checksumOfSalt(salt), offset);
+  encodeRecordHead(new DataView(head.buffer), 0, record, checksumOfSalt(salt), offset);
   return head;
 }
 
@@ -42,7 +42,7 @@ describe('the head of a record', () => {
         expect(decodeRecordHeader(head, 0)).toEqual({ type, version, ...lengths });
         expect(headIsValid(head, checksumOfSalt(salt), offset)).toBe(true);
         expect(head.subarray(16, 16 + meta.length)).toEqual(meta);
-        expect(head.subarray(16 + meta.length)).toEqual(checksumBlocks(payload));
+        expect(head.subarray(16 + meta.length)).toEqual(checksumTable(payload));
         const length = recordBytes(meta.length, payload.length);
         expect(length % 8).toBe(0);
         expect(length - head.length - payload.length).toBeLessThan(8);

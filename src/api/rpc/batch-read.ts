@@ -5,6 +5,7 @@ import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, formatHash } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import type { TurnBudget } from '../../base/node/turn-budget.js';
 import { readInto } from '../../base/read-into.js';
 import type { BatchReadRequest, ItemStatus } from '../../gen/cairn/v1/blob_service_pb.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
@@ -13,7 +14,6 @@ import { concurrently } from './concurrently.js';
 import { fromDigestMessage } from './digest-message.js';
 import { itemFailure, itemSuccess } from './item-status.js';
 import { refuseTooMany } from './missing-digests.js';
-import type { TurnBudget } from './turn-budget.js';
 
 export interface BatchReadParts {
   readonly store: BlobStore;

@@ -5,10 +5,10 @@ import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, digestKey, hashKey } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
+import type { TurnBudget } from '../../base/node/turn-budget.js';
 import type { Digest as DigestMessage } from '../../gen/zako/v1/digest/digest_pb.js';
 import { concurrently } from './concurrently.js';
 import { fromDigestMessage } from './digest-message.js';
-import type { TurnBudget } from './turn-budget.js';
 
 export interface MissingDigestsParts {
   readonly store: BlobStore;

@@ -5,6 +5,7 @@ import { createContextKey } from '@connectrpc/connect';
 import type { BlobStore } from '../../base/blob-store.js';
 import type { ByteBudget } from '../../base/byte-budget.js';
 import type { Clock } from '../../base/clock.js';
+import type { TurnBudget } from '../../base/node/turn-budget.js';
 import type { KvStore } from '../../meta/kv.js';
 import type { Members } from '../../meta/raft/members.js';
 import type { Caller } from '../auth/credentials.js';
@@ -18,7 +19,6 @@ import type { AccountServiceParts } from './account-service.js';
 import type { ServingState } from './serving-state.js';
 import type { TokenHolders } from './token-holders.js';
 import type { TransportTokens } from './transport-tokens.js';
-import type { TurnBudget } from './turn-budget.js';
 
 /** An address as people write it: an IPv4 or IPv6 literal and a port. */
 export interface SocketEndpoint {

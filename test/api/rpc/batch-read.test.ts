@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
 import { expect, it } from 'vitest';
 import { batchRead } from '../../../src/api/rpc/batch-read.js';
-import { TurnBudget } from '../../../src/api/rpc/turn-budget.js';
+import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import { limits } from '../../../src/base/limits.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
 import { BatchReadRequestSchema } from '../../../src/gen/cairn/v1/blob_service_pb.js';

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { missingDigests } from '../../../src/api/rpc/missing-digests.js';
-import { TurnBudget } from '../../../src/api/rpc/turn-budget.js';
+import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import type { BlobHash } from '../../../src/base/digest.js';
 import { limits } from '../../../src/base/limits.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';

@@ -5,14 +5,21 @@ import type { NamedBlob } from '../../../base/blob-store.js';
 import { hashLength, toDigest, toHash } from '../../../base/digest.js';
 import { digestLength, FrameWriter, fieldLength, tags } from '../../../base/message-frame.js';
 
+/** Blobs that are read, or answered, in one step. */
+export const batchStepCount = 512;
+
 /**
  * The blobs, lying in the message's bytes; their sizes need not be what they declare. Undefined for a message that is for
- * the generated code, be it good or bad.
+ * the generated code, be it good or bad. Awaits `betweenSteps` where another step begins.
  */
-export function decodeBatchWrite(message: Uint8Array): NamedBlob[] | undefined {
+export async function decodeBatchWrite(
+  message: Uint8Array,
+  betweenSteps: () => Promise<void> | undefined,
+): Promise<NamedBlob[] | undefined> {
   const blobs: NamedBlob[] = [];
   const cursor = new Cursor(message);
   while (cursor.at < message.length) {
+    if (beginsStep(blobs.length)) await betweenSteps();
     const itemEnd = cursor.enter(tags.bytes1, message.length);
     const digestEnd = cursor.enter(tags.bytes1, itemEnd);
     const size = message[cursor.at] === tags.number1 ? cursor.number(tags.number1) : 0;
@@ -28,8 +35,16 @@ export function decodeBatchWrite(message: Uint8Array): NamedBlob[] | undefined {
   return blobs;
 }
 
-/** A frame with the answer when every blob is stored; `existed` tells of each whether it was before. */
-export function encodeBatchWritten(blobs: readonly NamedBlob[], existed: readonly boolean[]): Uint8Array {
+function beginsStep(index: number): boolean {
+  return index > 0 && index % batchStepCount === 0;
+}
+
+/** A frame with the answer when every blob is stored; `existed` tells of each whether it was before. In steps, too. */
+export async function encodeBatchWritten(
+  blobs: readonly NamedBlob[],
+  existed: readonly boolean[],
+  betweenSteps: () => Promise<void> | undefined,
+): Promise<Uint8Array> {
   const lengthOf = (index: number) => {
     return fieldLength(digestLength(blobs[index]!.digest)) + fieldLength(0) + (existed[index] ? 2 : 0);
   };
@@ -37,6 +52,7 @@ export function encodeBatchWritten(blobs: readonly NamedBlob[], existed: readonl
   for (let index = 0; index < blobs.length; index++) bytes += fieldLength(lengthOf(index));
   const writer = new FrameWriter(bytes);
   for (const [index, { digest }] of blobs.entries()) {
+    if (beginsStep(index)) await betweenSteps();
     writer.tag(tags.bytes1, lengthOf(index));
     writer.digest(digest);
     // The status, of which nothing is to be said.

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { TurnBudget } from '../../../src/api/rpc/turn-budget.js';
+import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 
 it('lets so much be done in a turn, and the rest in the next ones, in order', async () => {
   const turns = new TurnBudget(10);
