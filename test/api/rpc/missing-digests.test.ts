@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { missingDigests } from '../../../src/api/rpc/missing-digests.js';
-import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import type { BlobHash } from '../../../src/base/digest.js';
 import { limits } from '../../../src/base/limits.js';
+import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
 import { DigestSchema } from '../../../src/gen/zako/v1/digest/digest_pb.js';
 import { freshBlob } from '../../conformance/wire-blobs.js';

@@ -12,12 +12,12 @@ import type { CallRecord, RpcParts } from '../../../src/api/rpc/rpc-parts.js';
 import { ServingState } from '../../../src/api/rpc/serving-state.js';
 import { TokenHolders } from '../../../src/api/rpc/token-holders.js';
 import { TransportTokens } from '../../../src/api/rpc/transport-tokens.js';
-import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import { dispatchStreams } from '../../../src/api/stream-dispatch.js';
 import { StreamWindows } from '../../../src/api/stream-windows.js';
 import { ByteBudget } from '../../../src/base/byte-budget.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { limits } from '../../../src/base/limits.js';
+import { TurnBudget } from '../../../src/base/node/turn-budget.js';
 import { systemRandom } from '../../../src/base/random.js';
 import { MemoryStore } from '../../../src/cas/memory-store.js';
 
