@@ -22,7 +22,7 @@ export function declaredBytes(exchange: Exchange): number | undefined {
   return bytes;
 }
 
-/** The body, each piece valid until the next is asked for. Asks a waiting client to begin. */
+/** The body, as it comes. Asks a waiting client to begin. */
 export async function* readBody(exchange: Exchange): AsyncGenerator<Uint8Array> {
   const { request, response, clock } = exchange;
   if (exchange.expectsContinue) response.writeContinue();
@@ -62,13 +62,15 @@ function nextPiece(pieces: AsyncIterator<Uint8Array>, clock: Clock): Promise<Uin
       .next()
       .then(
         (step) => resolve(step.done ? undefined : step.value),
-        (cause: unknown) => reject(new CairnError('canceled', 'the upload broke off', { cause })),
+        (cause: unknown) =>
+          reject(cause instanceof CairnError ? cause : new CairnError('canceled', 'the upload broke off', { cause })),
       )
       .finally(cancelTimeout);
   });
 }
 
-function brokeOff(request: Exchange['request']): boolean {
+/** Whether a request that has come to its end is not the whole of it. */
+export function brokeOff(request: Exchange['request']): boolean {
   if (!('stream' in request)) return !request.complete;
   const { stream, aborted } = request as Http2ServerRequest;
   return aborted || stream === undefined || stream.aborted || stream.destroyed;

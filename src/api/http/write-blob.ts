@@ -4,9 +4,10 @@
 import type { BlobStore } from '../../base/blob-store.js';
 import { type Digest, formatHash, hashHex, parseHash, toDigest } from '../../base/digest.js';
 import { CairnError } from '../../base/errors.js';
+import { readBatches } from './body-batches.js';
 import { blobTag, checkConditions } from './conditions.js';
 import type { Exchange } from './exchange.js';
-import { consume, declaredBytes, readBody, verifiedBody } from './request-body.js';
+import { consume, declaredBytes, verifiedBody } from './request-body.js';
 
 /** 201 when the blob is new, 200 when it was there. Bytes other than the name says are `digest_mismatch`. */
 export async function putBlob(store: BlobStore, exchange: Exchange, name: string): Promise<void> {
@@ -22,11 +23,11 @@ export async function putBlob(store: BlobStore, exchange: Exchange, name: string
       throw new CairnError('digest_mismatch', `the blob has ${stat.size} bytes, and ${declared} were announced`);
     }
     // Who waits for permission to send is spared it. Others are sending already: their bytes are checked, not stored.
-    if (!exchange.expectsContinue) await consume(verifiedBody(readBody(exchange), hash, stat.size));
+    if (!exchange.expectsContinue) await consume(verifiedBody(readBatches(exchange, declared), hash, stat.size));
     answerWritten(exchange, toDigest(hash, stat.size), true);
     return;
   }
-  const body = readBody(exchange);
+  const body = readBatches(exchange, declared);
   const { signal } = exchange;
   const { digest, existed } =
     declared === undefined
@@ -37,9 +38,9 @@ export async function putBlob(store: BlobStore, exchange: Exchange, name: string
 
 /** 201 when the blob is new, 200 when it was there; either way its place and digest. */
 export async function postBlob(store: BlobStore, exchange: Exchange): Promise<void> {
-  declaredBytes(exchange);
+  const declared = declaredBytes(exchange);
   refuseOtherThanWholeBlobs(exchange);
-  const { digest, existed } = await store.write(readBody(exchange), { signal: exchange.signal });
+  const { digest, existed } = await store.write(readBatches(exchange, declared), { signal: exchange.signal });
   answerWritten(exchange, digest, existed);
 }
 

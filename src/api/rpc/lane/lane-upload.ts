@@ -3,9 +3,9 @@
 
 import { create, toBinary } from '@bufbuild/protobuf';
 import { UploadRequestSchema, UploadResponseSchema } from '../../../gen/zako/v1/transport/transport_pb.js';
+import { BatchBuffers } from '../../batch-buffers.js';
 import type { RpcParts } from '../rpc-parts.js';
 import { declaredDigest, writeUpload } from '../upload.js';
-import { BatchBuffers } from './batch-buffers.js';
 import { encodeEnvelope } from './envelope.js';
 import type { LaneCall } from './lane-call.js';
 import { messageReader, type RequestMessages } from './request-messages.js';
@@ -23,7 +23,7 @@ export async function laneUpload(
   const batches = new BatchBuffers(digest.size, call.memory);
   try {
     const chunks = new UploadChunks(messages, digest, batches, () => call.noteProgress());
-    const answer = await writeUpload(store, digest, chunks, call.signal);
+    const answer = await writeUpload(store, digest, chunks.source, call.signal);
     return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
   } finally {
     batches.close();

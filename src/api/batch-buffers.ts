@@ -2,9 +2,9 @@
 // double as bytes come, while the budget of the process grants it. When nothing comes, the store has all there was, and both
 // are given up, so that a stalled upload holds nothing here.
 
-import type { ByteBudget } from '../../../base/byte-budget.js';
-import type { Clock } from '../../../base/clock.js';
-import { limits } from '../../../base/limits.js';
+import type { ByteBudget } from '../base/byte-budget.js';
+import type { Clock } from '../base/clock.js';
+import { limits } from '../base/limits.js';
 
 export class BatchBuffers {
   /** Bytes taken in, all batches together. */

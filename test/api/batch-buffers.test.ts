@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { BatchBuffers } from '../../../../src/api/rpc/lane/batch-buffers.js';
-import { ByteBudget } from '../../../../src/base/byte-budget.js';
-import { type Clock, systemClock } from '../../../../src/base/clock.js';
-import { limits } from '../../../../src/base/limits.js';
-import { streamMemory } from '../../../support/stream-memory.js';
+import { BatchBuffers } from '../../src/api/batch-buffers.js';
+import { ByteBudget } from '../../src/base/byte-budget.js';
+import { type Clock, systemClock } from '../../src/base/clock.js';
+import { limits } from '../../src/base/limits.js';
+import { streamMemory } from '../support/stream-memory.js';
 
 const { laneBatchBytesMin: first, laneBatchBytesMax: largest } = limits;
 
