@@ -6,6 +6,9 @@ import type { ByteBudget } from '../base/byte-budget.js';
 import type { Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 
+/** Uploads of this thread whose batches have grown. */
+let grown = 0;
+
 export class BatchBuffers {
   /** Bytes taken in, all batches together. */
   totalBytes = 0;
@@ -70,10 +73,13 @@ export class BatchBuffers {
 
   #nextLength(wasFull: boolean): number {
     const left = this.#size - this.totalBytes;
-    const wanted = Math.min(2 * this.#length, limits.laneBatchBytesMax);
+    const others = grown - (this.#grantedBytes > 0 ? 1 : 0);
+    const most = others > 0 ? limits.laneBatchBytesBesideMax : limits.laneBatchBytesMax;
+    const wanted = Math.min(2 * this.#length, most);
     const more = 2 * (wanted - this.#length);
     const mayGrow = wasFull && left > wanted && more > 0;
-    if (!mayGrow || !this.#budget.take(more, limits.unprovenBudgetBytes)) return Math.min(left, this.#length);
+    if (!mayGrow || !this.#budget.take(more, limits.unprovenBudgetBytes)) return Math.min(left, this.#length, most);
+    if (this.#grantedBytes === 0) grown++;
     this.#grantedBytes += more;
     return wanted;
   }
@@ -102,6 +108,7 @@ export class BatchBuffers {
   }
 
   #giveBack(): void {
+    if (this.#grantedBytes > 0) grown--;
     this.#budget.give(this.#grantedBytes);
     this.#grantedBytes = 0;
   }

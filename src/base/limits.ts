@@ -370,9 +370,13 @@ export const limits = {
   lookupSliceCountMax: 1024,
   /** Bytes of a request on the lane that nobody has asked for yet, at which its sender is held up. */
   laneHeldBytesMax: 32 * kib,
-  /** Pieces that the lane hands to the store: the first, and the largest it grows to. An upload has two of them. */
+  /**
+   * Pieces that uploads hand to the store: the first, and the largest it grows to, of the only upload there is and of one beside
+   * others, so that all together do not keep other calls waiting. An upload has two of them.
+   */
   laneBatchBytesMin: 32 * kib,
-  laneBatchBytesMax: 512 * kib,
+  laneBatchBytesMax: mib,
+  laneBatchBytesBesideMax: 256 * kib,
   /** Runs of bytes that are held: beyond so many, those up to here are copied behind one another into blocks. */
   uncopiedRunsCountMax: 16,
   copiedRunBytesMax: kib,

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../src/base/clock.js';
 import { limits } from '../../src/base/limits.js';
 import { streamMemory } from '../support/stream-memory.js';
 
-const { laneBatchBytesMin: first, laneBatchBytesMax: largest } = limits;
+const { laneBatchBytesMin: first, laneBatchBytesMax: largest, laneBatchBytesBesideMax: largestBeside } = limits;
 
 /** The lengths of all batches of a blob, and what they held. */
 function batchesOf(size: number, budget: ByteBudget): { lengths: number[]; bytes: Buffer; batches: BatchBuffers } {
@@ -25,12 +25,29 @@ function batchesOf(size: number, budget: ByteBudget): { lengths: number[]; bytes
 describe('BatchBuffers', () => {
   it('hold all bytes, in batches that double up to the largest', () => {
     const budget = new ByteBudget(limits.streamBudgetBytes);
-    const { lengths, bytes, batches } = batchesOf(2_000_003, budget);
-    expect(lengths.slice(0, 6)).toEqual([first, 2 * first, 4 * first, 8 * first, largest, largest]);
+    const { lengths, bytes, batches } = batchesOf(4_000_003, budget);
+    expect(lengths.slice(0, 6)).toEqual([first, 2 * first, 4 * first, 8 * first, 16 * first, largest]);
     expect(bytes.every((byte, at) => byte === (at & 0xff))).toBe(true);
-    expect(bytes).toHaveLength(2_000_003);
+    expect(bytes).toHaveLength(4_000_003);
     expect(budget.takenBytes).toBe(2 * (largest - first));
     batches.close();
+    expect(budget.takenBytes).toBe(0);
+  });
+
+  it('stay smaller beside others, and shrink when others come', () => {
+    const budget = new ByteBudget(limits.streamBudgetBytes);
+    const { batches: other } = batchesOf(3 * largest, budget);
+    const { lengths, batches } = batchesOf(4 * largest, budget);
+    expect(Math.max(...lengths)).toBe(largestBeside);
+    other.add(Buffer.alloc(other.room));
+    other.take();
+    expect(other.room).toBeLessThanOrEqual(largestBeside);
+    other.close();
+    batches.close();
+    batches.close();
+    const alone = batchesOf(4 * largest, budget);
+    expect(Math.max(...alone.lengths)).toBe(largest);
+    alone.batches.close();
     expect(budget.takenBytes).toBe(0);
   });
 
