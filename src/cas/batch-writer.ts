@@ -5,6 +5,7 @@
 import type { Durability, NamedBlob, WriteResult } from '../base/blob-store.js';
 import type { Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
+import { refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import type { TurnBudget } from '../base/node/turn-budget.js';
 import { digestBlob } from '../blake3/hasher.js';
@@ -14,7 +15,7 @@ import { packedBlobRecord } from './blob-records.js';
 import type { Catalog } from './catalog.js';
 import type { CommitQueue } from './commit-queue.js';
 import type { Poison } from './poison.js';
-import { checkExpected, refuseWhenCanceled } from './write-checks.js';
+import { checkExpected } from './write-checks.js';
 
 export interface BatchWriterParts {
   readonly log: Log;

@@ -15,12 +15,12 @@ import type {
 import { concatBytes } from '../base/bytes.js';
 import { type BlobHash, type Digest, emptyDigest, hashHex } from '../base/digest.js';
 import { assert, CairnError } from '../base/errors.js';
-import { Interruptible } from '../base/interruptible.js';
+import { Interruptible, refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import type { ByteRange } from '../base/range.js';
 import { writeEach } from '../base/write-each.js';
 import { digestBlob } from '../blake3/hasher.js';
-import { checkExpected, refuseWhenCanceled } from './write-checks.js';
+import { checkExpected } from './write-checks.js';
 
 interface Held {
   readonly digest: Digest;

@@ -17,6 +17,7 @@ import type {
 import type { Clock } from '../base/clock.js';
 import { type BlobHash, type Digest, emptyDigest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
+import { refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import type { Random } from '../base/random.js';
 import { digestBlob } from '../blake3/hasher.js';
@@ -31,7 +32,7 @@ import { dropSpooled, type Spooled } from './spool.js';
 import type { SharedChange, SharedParts, StoreOwner } from './store-owner.js';
 import { TableView } from './table-view.js';
 import { TemporaryFiles } from './temporary-files.js';
-import { checkExpected, refuseWhenCanceled } from './write-checks.js';
+import { checkExpected } from './write-checks.js';
 import { type Committer, writeSource } from './write-source.js';
 
 export interface SharedStoreParts {
@@ -153,12 +154,12 @@ export class SharedStore implements BlobStore {
       checkExpected(expect, digest);
       if (digest.size === 0) return this.#committer.existed(emptyDigest);
       if (spooled.kind === 'packed') return await this.#smallCommits.commit({ digest, bytes: spooled.bytes });
+      await spooled.file.close();
     } catch (error) {
       await dropSpooled(this.#temporary, spooled);
       throw error;
     }
     // From here on the file is the owner's, whatever becomes of it.
-    await spooled.file.close();
     return owner.commitLarge(digest, spooled.file.path, spooled.checksums);
   }
 

@@ -48,7 +48,7 @@ export class Spool {
   constructor(files: TemporaryFiles, expect: Digest | undefined, durability: Durability) {
     this.#files = files;
     this.#durability = durability;
-    this.#sizeMax = expect?.size ?? limits.blobBytesMax;
+    this.#sizeMax = Math.min(expect?.size ?? limits.blobBytesMax, limits.blobBytesMax);
     this.#announcedLarge = expect !== undefined && expect.size > limits.packedBlobBytesMax;
     this.#firstBufferBytes = Math.min(expect?.size ?? firstBufferBytes, limits.packedBlobBytesMax);
   }

@@ -1,7 +1,7 @@
 // Staged bytes as files of one directory.
 
 import { join } from 'node:path';
-import { assert } from '../base/errors.js';
+import { assert, CairnError } from '../base/errors.js';
 import type { ByteRange } from '../base/range.js';
 import type { Staging, StagingArea } from '../base/staging.js';
 import type { FileSystem, OpenFile } from '../log/file-system.js';
@@ -85,7 +85,8 @@ class StagedFile implements Staging {
     assert(start >= 0 && start <= end && end <= this.#size, 'the range lies inside');
     const bytes = new Uint8Array(end - start);
     const count = await this.#file.read(bytes, start);
-    return bytes.subarray(0, count);
+    if (count < bytes.length) throw new CairnError('corrupt', `${this.#file.path} ends before byte ${end}`);
+    return bytes;
   }
 
   close(): Promise<void> {

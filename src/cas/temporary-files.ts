@@ -26,7 +26,10 @@ export class TemporaryFiles {
   }
 
   async remove(file: OpenFile): Promise<void> {
-    await file.close();
-    await this.#fs.remove(file.path);
+    try {
+      await file.close();
+    } finally {
+      await this.#fs.remove(file.path);
+    }
   }
 }

@@ -17,7 +17,3 @@ export function checkExpected(expected: Digest | undefined, actual: Digest): voi
     );
   }
 }
-
-export function refuseWhenCanceled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CairnError('canceled', 'the write was canceled', { cause: signal.reason });
-}

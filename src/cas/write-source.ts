@@ -4,12 +4,12 @@
 import type { BlobSource, Durability, WriteOptions, WriteResult } from '../base/blob-store.js';
 import type { BlobHash, Digest } from '../base/digest.js';
 import { CairnError } from '../base/errors.js';
-import { Interruptible } from '../base/interruptible.js';
+import { Interruptible, refuseWhenCanceled } from '../base/interruptible.js';
 import { limits } from '../base/limits.js';
 import { digestBlob } from '../blake3/hasher.js';
 import { Spool, type Spooled } from './spool.js';
 import type { TemporaryFiles } from './temporary-files.js';
-import { checkExpected, refuseWhenCanceled } from './write-checks.js';
+import { checkExpected } from './write-checks.js';
 
 export interface Committer {
   readonly durability: Durability;
