@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import type { Scenario, Subject } from './harness.js';
 import { cairn, type ServerProcess, spawnCairn } from './processes.js';
 import { findProgram, missingPrograms } from './programs.js';
+import { defaultThreads } from './servers.js';
 
 const run = promisify(execFile);
 const filesPerDirectory = 100;
@@ -108,7 +109,7 @@ function cairnSync(directory: string, files: string): Way {
     async empty() {
       await server?.close();
       for (const path of [data, memory]) await rm(path, { recursive: true, force: true });
-      server = await spawnCairn(data);
+      server = await spawnCairn(data, [defaultThreads]);
     },
     async sync() {
       const env = { ...process.env, XDG_CACHE_HOME: memory };
@@ -146,7 +147,7 @@ export async function syncs(directory: string, count: number, again: boolean): P
   return {
     title: `Sync of ${count.toLocaleString('en-US')} small files, ${again ? 'when nothing has changed' : 'the first time'}`,
     about:
-      'Each tool is a process of its own for each sync, and finds the files in the page cache. restic and Cairn sync what they write, casync does not; restic and casync compress.',
+      "Cairn's server is started as it is by default. Each tool is a process of its own for each sync, and finds the files in the page cache. restic and Cairn sync what they write, casync does not; restic and casync compress.",
     unit: 'files',
     missing: missingPrograms(['restic', 'casync']),
     subjects: ways.map(subjectOf),
