@@ -45,6 +45,11 @@ export class BatchedSource implements AsyncIterator<Uint8Array, undefined> {
     return this;
   }
 
+  /** Whether the store waits for what has not come yet. */
+  get isWaiting(): boolean {
+    return this.#question !== undefined;
+  }
+
   next(): Promise<Step> {
     if (this.#hasLeft) return this.failure === undefined ? Promise.resolve(done) : Promise.reject(this.failure);
     return new Promise((resolve, reject) => {

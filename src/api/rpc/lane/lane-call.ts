@@ -1,8 +1,9 @@
 // The life of one call on the lane: begun with its headers, ended by its answer, its deadline, its caller's going away or
 // the server's shutdown, whichever comes first; recorded once, when its exchange is closed.
 
-import { Code } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { CairnError } from '../../../base/errors.js';
+import { limits } from '../../../base/limits.js';
 import type { SpareBuffers } from '../../../base/spare-buffers.js';
 import type { Principal } from '../../auth/principal.js';
 import type { ErrorContext } from '../../error-map.js';
@@ -32,6 +33,7 @@ export class LaneCall implements CallSignal {
   #wake: (() => void) | undefined;
   #hasBegun = false;
   #hasEnded = false;
+  #hasStalled = false;
   #sentBytes = 0;
   /** What the answer lies in. */
   #frame: Uint8Array | undefined;
@@ -107,6 +109,27 @@ export class LaneCall implements CallSignal {
     this.#awaken();
   }
 
+  /**
+   * From now on, until the answer's function is called, the call ends when it waits for its caller and nothing moves for too
+   * long: what it keeps open would be kept for as long as the connection lives.
+   */
+  watchCaller(isWaiting: () => boolean = () => this.#wake !== undefined): () => void {
+    let movedBefore = -1;
+    let cancel: () => void;
+    const look = () => {
+      const moved = this.envelopes.receivedBytes + this.#sentBytes;
+      if (moved === movedBefore && isWaiting()) {
+        this.#hasStalled = true;
+        this.abort(new ConnectError('the caller has stalled', Code.DeadlineExceeded));
+        return;
+      }
+      movedBefore = moved;
+      cancel = this.#parts.clock.after(limits.stalledBodyMillisecondsMax, look);
+    };
+    look();
+    return () => cancel();
+  }
+
   throwIfAborted(): void {
     if (this.aborted) throw callEnded(this.reason);
   }
@@ -171,6 +194,11 @@ export class LaneCall implements CallSignal {
     this.#hasEnded = true;
     if (this.#exchange.isGone) {
       this.#exchange.destroy();
+      return;
+    }
+    if (this.#hasStalled && this.#hasBegun) {
+      // Who does not take what is on its way would not take an end behind that.
+      this.#exchange.giveUp();
       return;
     }
     const { sink } = this.#exchange;

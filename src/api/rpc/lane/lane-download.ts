@@ -69,6 +69,7 @@ function wholeBlob(message: Uint8Array): Digest | undefined {
 
 async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): Promise<readonly Uint8Array[]> {
   const blocks = new ReadAhead(handle, [range], call, { ...call.memory, recycles: true });
+  const stopWatching = call.watchCaller();
   try {
     let position = range.start;
     for (let block = await blocks.next(); block !== undefined; block = await blocks.next()) {
@@ -81,6 +82,7 @@ async function sendBlob(call: LaneCall, handle: BlobHandle, range: ByteRange): P
     call.throwIfAborted();
     return [];
   } finally {
+    stopWatching();
     await blocks.settle();
     await handle.close();
   }

@@ -21,11 +21,14 @@ export async function laneUpload(
 ): Promise<readonly Uint8Array[]> {
   const digest = declaredDigest(await messages.next(readRequest));
   const batches = new BatchBuffers(digest.size, call.memory);
+  let stopWatching: (() => void) | undefined;
   try {
     const chunks = new UploadChunks(messages, digest, batches, () => call.noteProgress());
+    stopWatching = call.watchCaller(() => chunks.source.isWaiting);
     const answer = await writeUpload(store, digest, chunks.source, call.signal);
     return [encodeEnvelope(0, toBinary(UploadResponseSchema, create(UploadResponseSchema, answer)))];
   } finally {
+    stopWatching?.();
     batches.close();
   }
 }

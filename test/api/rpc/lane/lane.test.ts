@@ -85,6 +85,65 @@ describe('the lane', () => {
     await vi.waitFor(() => expect(server.calls).toMatchObject([{ code: 'failed_precondition' }]));
   });
 
+  describe('gives up a caller that stalls', () => {
+    let lookAgain: (() => void) | undefined;
+    const clock = {
+      ...systemClock,
+      after(milliseconds: number, callback: () => void) {
+        if (milliseconds !== limits.stalledBodyMillisecondsMax) return systemClock.after(milliseconds, callback);
+        lookAgain = callback;
+        return () => {
+          lookAgain = undefined;
+        };
+      },
+    };
+
+    it('an upload: it stores nothing, and tells', async () => {
+      const store = new MemoryStore();
+      let taken = 0;
+      async function* counted(source: AsyncIterable<Uint8Array>) {
+        for await (const piece of source) {
+          taken += piece.length;
+          yield piece;
+        }
+      }
+      const write = store.write.bind(store);
+      store.write = (source, options) => write(counted(source as AsyncIterable<Uint8Array>), options);
+      const { stream, server } = await open('Upload', { store, clock });
+      const blob = freshBlob(300_000);
+      const answered = status(stream);
+      stream.write(encode(metadataMessage(blob.message)));
+      stream.write(encode(chunkMessage(blob.bytes.subarray(0, 100_000))));
+      await vi.waitFor(() => expect(lookAgain).toBeDefined());
+      // What has come meanwhile is progress.
+      stream.write(encode(chunkMessage(blob.bytes.subarray(100_000, 200_000))));
+      await vi.waitFor(() => expect(taken).toBe(200_000));
+      lookAgain!();
+      expect(server.calls).toEqual([]);
+      lookAgain!();
+      expect(await answered).toBe(Code.DeadlineExceeded);
+      expect(lookAgain).toBeUndefined();
+      expect(await server.parts.store.usage()).toMatchObject({ blobs: 0 });
+    });
+
+    it('a download: it closes the blob and the stream', async () => {
+      const store = new MemoryStore();
+      const blob = freshBlob(8_000_000);
+      await store.write(blob.bytes);
+      const { stream, server } = await open('Download', { store, clock });
+      const question = create(DownloadRequestSchema, { metadata: { digest: blob.message } });
+      stream.end(encodeEnvelope(0, toBinary(DownloadRequestSchema, question)));
+      await new Promise((resolve) => stream.once('response', resolve));
+      await vi.waitFor(() => expect(lookAgain).toBeDefined());
+      // Nobody reads the stream. Looked at often enough, there is a time in which nothing has moved.
+      await vi.waitFor(() => {
+        lookAgain?.();
+        expect(server.calls).toMatchObject([{ code: 'deadline_exceeded' }]);
+      });
+      expect(lookAgain).toBeUndefined();
+    });
+  });
+
   it('holds the sender up while the store takes nothing, and goes on when it does', async () => {
     const store = new MemoryStore();
     let goOn = () => {};
