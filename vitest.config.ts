@@ -56,8 +56,6 @@ export default defineConfig({
   test: {
     // Tests wait for disks and for each other's processes, so that one more than there are processors keeps them busy.
     maxWorkers: availableParallelism() + 1,
-    // With the default of 16 MiB, moving buffers of a megabyte about costs a tenth of the processor time in collections.
-    execArgv: ['--max-semi-space-size=64'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     sequence: { sequencer: LongestFirst },
